@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The person's entry: "make help" lists every target. kbuild itself reads
+# Kbuild. LLVM=, CC=, W=, C= and the like reach kbuild as they are given here,
+# because make hands its command line down.
+
+running := $(shell uname -r)
+kdir = $(or $(KDIR),/lib/modules/$(running)/build)
+
+# The kernel of the VM. Asked for once, and only by the targets that use it.
+KERNEL ?= $(eval KERNEL := $(if $(KDIR),$(shell cat '$(KDIR)/include/config/kernel.release'),$(shell scripts/kernel-default)))$(KERNEL)
+vm_kdir = $(or $(KDIR),/lib/modules/$(or $(KERNEL),$(error no kernel to build nvmev.ko for))/build)
+BUILD ?= build/$(KERNEL)
+sources := Kbuild $(wildcard *.c *.h)
+sources := $(filter-out %.mod.c,$(sources))
+
+# $(call need-headers,DIR,VERSION)
+need-headers = $(if $(wildcard $(1)/Makefile),,$(error no kernel headers in $(1): \
+install the package linux-headers-$(2), or give the directory of a kernel's headers as KDIR=DIR))
+
+.DEFAULT_GOAL := modules
+
+.PHONY: modules
+modules: ## build nvmev.ko here, for the running kernel or KDIR=DIR; LLVM= CC= W= C= as in kbuild
+	$(call need-headers,$(kdir),$(running))
+	$(MAKE) -C $(kdir) M=$(CURDIR) modules
+
+.PHONY: modules_install
+modules_install: modules ## install nvmev.ko where modprobe finds it; KDIR=DIR, INSTALL_MOD_PATH= as in kbuild
+	$(MAKE) -C $(kdir) M=$(CURDIR) modules_install
+
+.PHONY: install
+install: modules_install ## the same as modules_install
+
+.PHONY: vm-module
+vm-module: ## build build/VERSION/nvmev.ko for the VM's kernel; KERNEL=VERSION, KDIR=DIR, BUILD=DIR
+	$(call need-headers,$(vm_kdir),$(KERNEL))
+	@mkdir -p $(BUILD)
+	@# A source that was removed must not be found by its old link.
+	@find $(BUILD) -maxdepth 1 -xtype l -delete
+	@ln -sfr $(sources) $(BUILD)/
+	@# No BTF: it wants pahole on some kernels, and nothing in the VM reads it.
+	$(MAKE) -C $(vm_kdir) M=$(abspath $(BUILD)) W=$(or $(W),1) CONFIG_DEBUG_INFO_BTF_MODULES= modules
+
+.PHONY: demo
+demo: ## boot the VM, load nvmev and show the device at work; KERNEL=VERSION
+	@scripts/setup demo
+	@scripts/demo
+
+.PHONY: test
+test: ## run the tests, in the VM where they need it; T=NAME runs one, KERNEL=VERSION
+	@scripts/setup test
+	@tests/run
+
+.PHONY: lint
+lint: ## check the sources: warnings, sparse, checkpatch, shellcheck, own rules; KERNEL=VERSION
+	@scripts/setup lint
+	@scripts/lint
+
+.PHONY: clean
+clean: ## remove all that was built here, build/ with the results of the tests included
+	rm -rf build .tmp_versions
+	rm -f *.o .*.o *.a *.ko *.mod *.mod.c .*.cmd .*.d modules.order Module.symvers
+
+.PHONY: help
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
