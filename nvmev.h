@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The module's own types: who owns and who locks each field.
+ *
+ * Threads. The controller thread owns the registers, the admin queue, the
+ * features and the namespaces. A worker owns its completion queues, every
+ * submission queue that completes there, and their commands; nobody else
+ * touches them while the worker holds them. Queues change hands only inside
+ * nvmev_worker_call().
+ *
+ * Lock order, outermost first: nvmev_worker.call_lock, nvmev_timing.lock,
+ * nvmev_dev.range_locks, nvmev_dev.error_lock, nvmev_pci.lock. No two of the
+ * last four are ever held together today.
+ */
+#ifndef _NVMEV_H
+#define _NVMEV_H
+
+#include <linux/atomic.h>
+#include <linux/completion.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
+#include <linux/spinlock.h>
+#include <linux/timerqueue.h>
+#include <linux/types.h>
+
+#include "nvme.h"
+
+/* The BAR: registers, doorbells, MSI-X table and PBA, each on its own pages */
+#define NVMEV_BAR_SIZE		SZ_64K
+#define NVMEV_BAR_DOORBELLS	NVME_REG_DBS
+#define NVMEV_BAR_MSIX_TABLE	0x8000
+#define NVMEV_BAR_MSIX_PBA	0xc000
+/* The storage begins here, so that a larger BAR does not move the data */
+#define NVMEV_STORAGE_OFFSET	SZ_1M
+
+/* 2048 vectors are the most MSI-X can have; doorbells and table have room */
+#define NVMEV_MAX_QUEUES	256
+#define NVMEV_MAX_VECTORS	(NVMEV_MAX_QUEUES + 1)
+#define NVMEV_MAX_WORKERS	64
+
+#define NVMEV_UNIT_SHIFT	12
+#define NVMEV_UNIT		BIT(NVMEV_UNIT_SHIFT)
+
+/* Maximum data transfer: 2 MiB, as a power of two of the 4 KiB page */
+#define NVMEV_MDTS		9
+#define NVMEV_MAX_TRANSFER	(NVME_PAGE_SIZE << NVMEV_MDTS)
+
+#define NVMEV_AERL		3
+#define NVMEV_ACL		3
+#define NVMEV_ERROR_LOG_ENTRIES	64
+
+/* Locks that keep the blocks of one storage page whole, see nvmev_nvm_copy() */
+#define NVMEV_RANGE_LOCKS	1024
+
+/* Bounds of the timing parameters */
+#define NVMEV_MAX_LATENCY_NS	(60ULL * NSEC_PER_SEC)
+#define NVMEV_MAX_BW_MIB	(1024 * 1024)
+#define NVMEV_MAX_SLOTS		(1024 * 1024)
+#define NVMEV_DEFAULT_SLOTS	32
+
+enum nvmev_kind {
+	NVMEV_READ,
+	NVMEV_WRITE,
+	/* The two above have latency and bandwidth; Flush is of the rest */
+	NVMEV_TIMED_KINDS,
+	NVMEV_OTHER = NVMEV_TIMED_KINDS,
+	NVMEV_KINDS,
+};
+
+/* --- timing: nvmev_timing.c ------------------------------------------- */
+
+/**
+ * struct nvmev_slot_group - slots that come free at the same time
+ * @free_ns: when they are free
+ * @count: how many they are, never 0 inside the heap
+ */
+struct nvmev_slot_group {
+	u64 free_ns;
+	u32 count;
+};
+
+/**
+ * struct nvmev_slots - the slots of the device, a min-heap by free time
+ * @heap: room for @nr_slots groups
+ * @nr_groups: groups in use
+ * @nr_slots: sum of the counts of all groups
+ */
+struct nvmev_slots {
+	struct nvmev_slot_group *heap;
+	u32 nr_groups;
+	u32 nr_slots;
+};
+
+/**
+ * struct nvmev_timing_config - what the user sets
+ * @latency_ns: L of reads and writes
+ * @bw: bandwidth target in bytes per second, 0 for what the slots give
+ * @slots: N
+ */
+struct nvmev_timing_config {
+	u64 latency_ns[NVMEV_TIMED_KINDS];
+	u64 bw[NVMEV_TIMED_KINDS];
+	u32 slots;
+};
+
+/**
+ * struct nvmev_timing - the timing model, shared by all workers
+ * @lock: protects every field below
+ * @config: the settings in force
+ * @occupancy_ns: O of reads and writes, derived from @config
+ * @slots: when each slot is free
+ */
+struct nvmev_timing {
+	spinlock_t lock; /* all of this */
+	struct nvmev_timing_config config;
+	u64 occupancy_ns[NVMEV_TIMED_KINDS];
+	struct nvmev_slots slots;
+};
+
+int nvmev_slots_init(struct nvmev_slots *slots, u32 nr_slots);
+void nvmev_slots_destroy(struct nvmev_slots *slots);
+u64 nvmev_slots_serve(struct nvmev_slots *slots, u64 now_ns, u32 units,
+		      u64 occupancy_ns);
+void nvmev_slots_resize(struct nvmev_slots *slots,
+			struct nvmev_slot_group *heap, u32 nr_slots);
+
+u64 nvmev_timing_derive_slots(const struct nvmev_timing_config *config);
+int nvmev_timing_init(struct nvmev_timing *timing,
+		      const struct nvmev_timing_config *config);
+void nvmev_timing_destroy(struct nvmev_timing *timing);
+u64 nvmev_timing_due(struct nvmev_timing *timing, enum nvmev_kind kind,
+		     u64 now_ns, u32 units, u64 *wait_ns);
+void nvmev_timing_get(struct nvmev_timing *timing,
+		      struct nvmev_timing_config *config);
+void nvmev_timing_set_latency(struct nvmev_timing *timing,
+			      enum nvmev_kind kind, u64 latency_ns);
+void nvmev_timing_set_bw(struct nvmev_timing *timing, enum nvmev_kind kind,
+			 u64 bw);
+int nvmev_timing_set_slots(struct nvmev_timing *timing, u32 nr_slots);
+
+/* --- statistics: nvmev_stat.c ----------------------------------------- */
+
+/* Lateness is kept in sixteen buckets per power of two: within 6.25 % */
+#define NVMEV_HIST_SUB_BITS	4
+#define NVMEV_HIST_SUB		BIT(NVMEV_HIST_SUB_BITS)
+#define NVMEV_HIST_MAX_BITS	36
+#define NVMEV_HIST_BUCKETS \
+	((NVMEV_HIST_MAX_BITS - NVMEV_HIST_SUB_BITS + 1) * NVMEV_HIST_SUB)
+
+/**
+ * struct nvmev_stat - what one worker counted of one kind of command
+ *
+ * Written by the worker alone, read by anyone with READ_ONCE().
+ *
+ * @commands: completed with success
+ * @bytes: their length
+ * @errors: completed with another status
+ * @wait_sum_ns: queueing delay in the model, beyond the latency
+ * @wait_max_ns: the longest of them
+ * @late_sum_ns: posting time minus due time
+ * @late_max_ns: the largest of them
+ * @intolerable: completions later than the tolerance
+ * @in_flight: fetched and not yet posted
+ * @in_flight_max: the most there were at once
+ * @late: how many were late by how much, see nvmev_hist_bucket()
+ */
+struct nvmev_stat {
+	u64 commands;
+	u64 bytes;
+	u64 errors;
+	u64 wait_sum_ns;
+	u64 wait_max_ns;
+	u64 late_sum_ns;
+	u64 late_max_ns;
+	u64 intolerable;
+	u64 in_flight;
+	u64 in_flight_max;
+	u64 late[NVMEV_HIST_BUCKETS];
+};
+
+/* Counters have one writer, their owner; readers see each of them whole */
+static inline void nvmev_stat_add(u64 *counter, u64 n)
+{
+	WRITE_ONCE(*counter, *counter + n);
+}
+
+static inline void nvmev_stat_max(u64 *counter, u64 n)
+{
+	if (n > *counter)
+		WRITE_ONCE(*counter, n);
+}
+
+unsigned int nvmev_hist_bucket(u64 ns);
+u64 nvmev_hist_upper(unsigned int bucket);
+
+/* --- queues: nvmev_queue.c -------------------------------------------- */
+
+struct nvmev_dev;
+struct nvmev_worker;
+
+/**
+ * struct nvmev_ring - the host memory of a queue
+ * @pages: address of each of its pages
+ * @size: number of entries
+ */
+struct nvmev_ring {
+	void **pages;
+	u32 size;
+};
+
+/**
+ * struct nvmev_cq - a completion queue
+ * @worker: who owns it, NULL for the admin queue (the controller thread)
+ * @ring: the entries
+ * @qid: its identifier
+ * @vector: the interrupt vector
+ * @irq: whether completions raise it
+ * @phase: the phase tag of the next entry
+ * @tail: the next entry to write
+ * @head: the host's head as last read from the doorbell
+ * @doorbell: head doorbell in the BAR
+ * @nr_sqs: submission queues that complete here; the controller thread's
+ * @unsignalled: completions posted since the last interrupt
+ * @unsignalled_ns: when the first of them was posted
+ * @blocked: commands that are due and wait for room, oldest first
+ * @node: in nvmev_worker.cqs
+ */
+struct nvmev_cq {
+	struct nvmev_worker *worker;
+	struct nvmev_ring ring;
+	u16 qid;
+	u16 vector;
+	bool irq;
+	u8 phase;
+	u32 tail;
+	u32 head;
+	__le32 *doorbell;
+	unsigned int nr_sqs;
+	unsigned int unsignalled;
+	u64 unsignalled_ns;
+	struct list_head blocked;
+	struct list_head node;
+};
+
+/**
+ * struct nvmev_sq - a submission queue
+ * @cq: where its commands complete
+ * @ring: the entries
+ * @qid: its identifier
+ * @head: the next entry to fetch
+ * @tail: the host's tail as last read from the doorbell
+ * @bad_tail: the last tail value that was refused, to report it once
+ * @doorbell: tail doorbell in the BAR
+ * @ios: one command for each entry of the ring, NULL for the admin queue
+ * @free: those of @ios that are not in use
+ * @commands: completed, any status
+ * @bytes: moved by successful commands
+ * @late_sum_ns: sum of their lateness
+ * @late_max_ns: the largest
+ * @in_flight: fetched and not yet posted
+ * @in_flight_max: the most there were at once
+ * @node: in nvmev_worker.sqs
+ */
+struct nvmev_sq {
+	struct nvmev_cq *cq;
+	struct nvmev_ring ring;
+	u16 qid;
+	u32 head;
+	u32 tail;
+	u32 bad_tail;
+	__le32 *doorbell;
+	struct nvmev_io *ios;
+	struct list_head free;
+	u64 commands;
+	u64 bytes;
+	u64 late_sum_ns;
+	u64 late_max_ns;
+	u64 in_flight;
+	u64 in_flight_max;
+	struct list_head node;
+};
+
+int nvmev_ring_map(struct nvmev_dev *dev, struct nvmev_ring *ring, u64 addr,
+		   u32 size, unsigned int entry_shift, bool write);
+void nvmev_ring_unmap(struct nvmev_ring *ring);
+struct nvmev_cq *nvmev_cq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
+				 u32 size, int *err);
+void nvmev_cq_destroy(struct nvmev_cq *cq);
+struct nvmev_sq *nvmev_sq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
+				 u32 size, struct nvmev_cq *cq, int *err);
+void nvmev_sq_destroy(struct nvmev_sq *sq);
+u32 nvmev_sq_pending(struct nvmev_dev *dev, struct nvmev_sq *sq);
+void nvmev_sq_fetch(struct nvmev_sq *sq, struct nvme_command *cmd);
+bool nvmev_cq_full(struct nvmev_dev *dev, struct nvmev_cq *cq);
+void nvmev_cq_post(struct nvmev_cq *cq, const struct nvmev_sq *sq, __le16 cid,
+		   u32 result, u16 status);
+bool nvmev_cq_signal(struct nvmev_dev *dev, struct nvmev_cq *cq, u64 now_ns);
+
+/* --- data pointers: nvmev_prp.c --------------------------------------- */
+
+/**
+ * struct nvmev_prp - a walk along the PRP entries of a command, 4.3
+ * @entry: PRP1 at first, PRP2 after it
+ * @list: the next entry of the list, NULL outside of a list
+ * @left: bytes of the transfer not yet walked
+ * @state: how @entry is to be read
+ */
+struct nvmev_prp {
+	u64 entry[2];
+	const __le64 *list;
+	u32 left;
+	u8 state;
+};
+
+void nvmev_prp_start(struct nvmev_prp *prp, const struct nvme_command *cmd,
+		     u32 len);
+u16 nvmev_prp_next(struct nvmev_dev *dev, struct nvmev_prp *prp, bool write,
+		   void **addr, u32 *len);
+u16 nvmev_prp_check(struct nvmev_dev *dev, const struct nvme_command *cmd,
+		    u32 len, bool write);
+u16 nvmev_prp_read(struct nvmev_dev *dev, const struct nvme_command *cmd,
+		   u32 offset, void *buf, u32 len);
+u16 nvmev_prp_write(struct nvmev_dev *dev, const struct nvme_command *cmd,
+		    const void *buf, u32 buf_len, u32 len);
+
+/* --- NVM commands and workers: nvmev_ops_nvm.c ------------------------ */
+
+/**
+ * struct nvmev_ns - a namespace
+ * @nsid: its identifier, 0 when it does not exist
+ * @lba_shift: log2 of the block size
+ * @offset: its first byte in the storage
+ * @bytes: its size
+ * @nr_lba: the same in blocks
+ * @write_due_ns: latest due time of any write so far; nvmev_timing.lock
+ */
+struct nvmev_ns {
+	u32 nsid;
+	u8 lba_shift;
+	u64 offset;
+	u64 bytes;
+	u64 nr_lba;
+	u64 write_due_ns;
+};
+
+enum nvmev_io_state {
+	NVMEV_IO_FREE,
+	NVMEV_IO_TRANSFER,
+	NVMEV_IO_DUE,
+	NVMEV_IO_BLOCKED,
+};
+
+/**
+ * struct nvmev_io - an I/O command in the device; its worker's
+ * @due: node in nvmev_worker.transfers or .due, expires at the due time
+ * @node: in nvmev_sq.free or nvmev_cq.blocked
+ * @cmd: the copy that was fetched
+ * @sq: where it came from
+ * @ns: the namespace that it names
+ * @op: what moves the data, see nvmev_ops_nvm.c
+ * @state: which structure it is in
+ * @kind: read, write or other
+ * @status: what will be reported
+ * @units: what it costs in the timing model
+ * @offset: first byte in the storage
+ * @bytes: length of the current range
+ * @pos: bytes done of it
+ * @piece: host memory that @prp gave and that is not used yet
+ * @piece_len: its length
+ * @range: Dataset Management: the current range
+ * @seen_ns: when the submission was seen
+ * @wait_ns: queueing delay in the model
+ * @prp: the walk over the host's memory
+ */
+struct nvmev_io {
+	struct timerqueue_node due;
+	struct list_head node;
+	struct nvme_command cmd;
+	struct nvmev_sq *sq;
+	struct nvmev_ns *ns;
+	const struct nvmev_nvm_op *op;
+	u8 state;
+	u8 kind;
+	u16 status;
+	u32 units;
+	u64 offset;
+	u64 bytes;
+	u64 pos;
+	void *piece;
+	u32 piece_len;
+	u32 range;
+	u64 seen_ns;
+	u64 wait_ns;
+	struct nvmev_prp prp;
+};
+
+/**
+ * struct nvmev_call - a function to be run by a worker between two commands
+ * @fn: the function
+ * @arg: its argument
+ * @done: completed when it has returned
+ */
+struct nvmev_call {
+	void (*fn)(struct nvmev_worker *worker, void *arg);
+	void *arg;
+	struct completion done;
+};
+
+/**
+ * struct nvmev_worker - an I/O worker
+ * @dev: the device
+ * @cpu: where its thread is bound
+ * @task: the thread
+ * @call_lock: one nvmev_worker_call() at a time
+ * @call: published with release, taken with acquire
+ * @sqs: its submission queues, in the order of service
+ * @cqs: its completion queues
+ * @transfers: commands whose data has still to be moved, by due time
+ * @due: commands that wait for their time
+ * @nr_blocked: commands that wait for room in their CQ
+ * @unsignalled: some CQ has completions without an interrupt yet
+ * @worked_ns: when there was last something to do
+ * @stat: counters, by kind
+ * @bytes_read: since load, for SMART, never reset
+ * @bytes_written: the same of writes
+ * @host_reads: read commands since load
+ * @host_writes: write commands since load
+ */
+struct nvmev_worker {
+	struct nvmev_dev *dev;
+	unsigned int cpu;
+	struct task_struct *task;
+	struct mutex call_lock; /* one call at a time */
+	struct nvmev_call *call;
+	struct list_head sqs;
+	struct list_head cqs;
+	struct timerqueue_head transfers;
+	struct timerqueue_head due;
+	unsigned int nr_blocked;
+	bool unsignalled;
+	u64 worked_ns;
+	struct nvmev_stat stat[NVMEV_KINDS];
+	u64 bytes_read;
+	u64 bytes_written;
+	u64 host_reads;
+	u64 host_writes;
+};
+
+int nvmev_workers_start(struct nvmev_dev *dev);
+void nvmev_workers_stop(struct nvmev_dev *dev);
+void nvmev_worker_call(struct nvmev_worker *worker,
+		       void (*fn)(struct nvmev_worker *worker, void *arg),
+		       void *arg);
+bool nvmev_worker_poll(struct nvmev_worker *worker);
+void nvmev_worker_add_cq(struct nvmev_cq *cq);
+void nvmev_worker_del_cq(struct nvmev_cq *cq);
+void nvmev_worker_add_sq(struct nvmev_sq *sq);
+void nvmev_worker_del_sq(struct nvmev_sq *sq);
+bool nvmev_worker_abort(struct nvmev_sq *sq, u16 cid);
+void nvmev_nvm_effects(__le32 *effects);
+struct nvmev_ns *nvmev_ns_find(struct nvmev_dev *dev, u32 nsid);
+
+/* --- the controller: nvmev_ops_pci.c, nvmev_ops_admin.c --------------- */
+
+/* What a worker or the PCI side asks of the controller thread */
+enum nvmev_event {
+	NVMEV_EVENT_BAD_DOORBELL_VALUE,
+	NVMEV_EVENT_RESET,
+	NVMEV_EVENTS,
+};
+
+/**
+ * struct nvmev_features - settings of the host; the controller thread's
+ *
+ * Workers read @irq_coalesce, @irq_config and @arbitration with READ_ONCE().
+ */
+struct nvmev_features {
+	u32 arbitration;
+	u32 temp_over;
+	u32 temp_under;
+	u32 error_recovery;
+	u32 write_atomicity;
+	u32 volatile_wc;
+	u32 irq_coalesce;
+	u32 async_event;
+	u32 power_state;
+	u64 timestamp_ms;
+	u64 timestamp_set_ns;
+	bool timestamp_by_host;
+	bool irq_no_coalesce[NVMEV_MAX_VECTORS];
+};
+
+/**
+ * struct nvmev_admin - the admin command set; the controller thread's
+ * @sq: the admin queue, NULL while the controller is disabled
+ * @cq: its completion queue
+ * @features: settings of the host
+ * @aer_cids: asynchronous event requests held
+ * @nr_aers: how many
+ * @events: types with an event not yet reported
+ * @masked: types reported and not yet cleared by reading their log
+ * @event_result: dword 0 of the completion that reports the event
+ * @buf: the data structure being built
+ */
+struct nvmev_admin {
+	struct nvmev_sq *sq;
+	struct nvmev_cq *cq;
+	struct nvmev_features features;
+	__le16 aer_cids[NVMEV_AERL + 1];
+	unsigned int nr_aers;
+	unsigned long events;
+	unsigned long masked;
+	u32 event_result[NVME_AER_TYPE_NOTICE + 1];
+	u8 *buf;
+};
+
+void nvmev_admin_reset(struct nvmev_dev *dev);
+u16 nvmev_admin_execute(struct nvmev_dev *dev, const struct nvme_command *cmd,
+			u32 *result, bool *held);
+void nvmev_admin_event(struct nvmev_dev *dev, u8 type, u8 info, u8 log);
+void nvmev_admin_post_events(struct nvmev_dev *dev);
+void nvmev_admin_log_error(struct nvmev_dev *dev, const struct nvmev_sq *sq,
+			   const struct nvme_command *cmd, u16 status, u64 lba);
+
+/**
+ * struct nvmev_config - checked parameters, fixed from load to unload
+ */
+struct nvmev_config {
+	u64 start;
+	u64 size;
+	u8 lba_shift;
+	unsigned int queues;
+	u32 queue_depth;
+	unsigned int nr_workers;
+	unsigned int cpus[NVMEV_MAX_WORKERS + 1];
+	struct nvmev_timing_config timing;
+};
+
+struct nvmev_pci;
+
+/**
+ * struct nvmev_dev - the device
+ * @config: parameters
+ * @bar: the BAR, mapped write-through; the host maps the same pages
+ * @storage: the storage, mapped write-back
+ * @storage_bytes: its size
+ * @pci: the bus and the function; nvmev_pci_init.c
+ * @ctrl_task: the controller thread
+ * @cc: the CC that the controller last acted upon; the controller thread's
+ * @csts: CSTS as it should read; the controller thread's
+ * @intms: interrupts masked with INTMS; the controller thread's
+ * @enabled: admin queue and workers are live; the controller thread's
+ * @events: bits of enum nvmev_event, set by anyone
+ * @reset_done: completed by the controller thread for NVMEV_EVENT_RESET
+ * @admin: the admin command set
+ * @sqs: I/O submission queues by qid; the controller thread's
+ * @cqs: I/O completion queues by qid; the controller thread's
+ * @ns: the namespace
+ * @timing: the timing model
+ * @nr_workers: number of @workers
+ * @workers: the I/O workers
+ * @stat_reset_ns: when the statistics were reset
+ * @tolerance_ns: lateness beyond which a completion counts as a violation
+ * @range_locks: keep the blocks of a storage page whole
+ * @error_lock: protects @errors and @nr_errors
+ * @errors: the error log, a ring
+ * @nr_errors: errors since load
+ * @load_ns: when the module was loaded
+ */
+struct nvmev_dev {
+	struct nvmev_config config;
+	void *bar;
+	void *storage;
+	u64 storage_bytes;
+	struct nvmev_pci *pci;
+
+	struct task_struct *ctrl_task;
+	u32 cc;
+	u32 csts;
+	u32 intms;
+	bool enabled;
+	unsigned long events;
+	struct completion reset_done;
+	struct nvmev_admin admin;
+	struct nvmev_sq *sqs[NVMEV_MAX_QUEUES + 1];
+	struct nvmev_cq *cqs[NVMEV_MAX_QUEUES + 1];
+
+	struct nvmev_ns ns;
+	struct nvmev_timing timing;
+	struct nvmev_worker *workers;
+	u64 stat_reset_ns;
+	u64 tolerance_ns;
+	spinlock_t range_locks[NVMEV_RANGE_LOCKS]; /* pages of @storage */
+
+	spinlock_t error_lock; /* @errors, @nr_errors */
+	struct nvme_error_log_entry errors[NVMEV_ERROR_LOG_ENTRIES];
+	u64 nr_errors;
+	u64 load_ns;
+};
+
+int nvmev_ctrl_init(struct nvmev_dev *dev);
+void nvmev_ctrl_destroy(struct nvmev_dev *dev);
+int nvmev_ctrl_start(struct nvmev_dev *dev);
+void nvmev_ctrl_stop(struct nvmev_dev *dev);
+bool nvmev_ctrl_poll(struct nvmev_dev *dev);
+void nvmev_ctrl_event(struct nvmev_dev *dev, enum nvmev_event event);
+void nvmev_ctrl_reset(struct nvmev_dev *dev);
+__le32 *nvmev_doorbell(struct nvmev_dev *dev, u16 qid, bool cq);
+
+int nvmev_stat_show(struct nvmev_dev *dev, struct seq_file *m);
+void nvmev_stat_reset(struct nvmev_dev *dev);
+
+/* --- the host's side: nvmev_pci_init.c -------------------------------- */
+
+int nvmev_pci_init(struct nvmev_dev *dev);
+int nvmev_pci_add(struct nvmev_dev *dev);
+void nvmev_pci_remove(struct nvmev_dev *dev);
+void nvmev_pci_destroy(struct nvmev_dev *dev);
+void nvmev_irq_raise(struct nvmev_dev *dev, u16 vector);
+bool nvmev_irq_poll(struct nvmev_dev *dev);
+void *nvmev_host_ptr(struct nvmev_dev *dev, u64 addr, bool write);
+u64 nvmev_clock_ns(void);
+
+#endif /* _NVMEV_H */

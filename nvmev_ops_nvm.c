@@ -1,0 +1,942 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The NVM command set (NVMe 1.4, 6) and the I/O workers.
+ *
+ * A worker polls the doorbells of its submission queues, fetches and checks
+ * commands, asks the timing model when each is due, moves the data in small
+ * slices between which it goes on fetching and completing, and posts each
+ * completion when it is due. All of a command's life is the worker's; only
+ * the timing model, the storage and the error log are shared.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bitfield.h>
+#include <linux/hrtimer.h>
+#include <linux/kernel.h>
+#include <linux/kthread.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/topology.h>
+
+#include "nvmev.h"
+
+/* Commands taken from one queue before the next queue has its turn */
+#define NVMEV_BURST		32
+
+/* Bytes moved before the worker looks at doorbells and due times again */
+#define NVMEV_SLICE		SZ_16K
+
+/*
+ * An idle worker looks again after a sixteenth of the time that it has been
+ * idle, so that a command that comes after a pause is late by little compared
+ * with the pause; the bounds keep it from spinning for long and from
+ * oversleeping.
+ */
+#define NVMEV_SPIN_NS		(2 * NSEC_PER_MSEC)
+#define NVMEV_IDLE_SHIFT	4
+#define NVMEV_IDLE_MAX_NS	(500 * NSEC_PER_USEC)
+
+/**
+ * struct nvmev_nvm_op - a command of the NVM command set
+ * @kind: what it counts as
+ * @lba_range: SLBA and NLB name blocks, and their number is the cost
+ * @data: the blocks are transferred from or to the host
+ * @to_host: the direction
+ * @write: it changes the blocks
+ * @check: further checks; sets the cost where @lba_range does not
+ * @chunk: moves bytes that lie within one page of the storage, under its lock
+ */
+struct nvmev_nvm_op {
+	enum nvmev_kind kind;
+	bool lba_range;
+	bool data;
+	bool to_host;
+	bool write;
+	u16 (*check)(struct nvmev_dev *dev, struct nvmev_io *io);
+	u16 (*chunk)(struct nvmev_dev *dev, struct nvmev_io *io, void *storage,
+		     u32 len);
+};
+
+/**
+ * nvmev_ns_find() - look up a namespace
+ * @dev: the device
+ * @nsid: its identifier
+ *
+ * Return: the namespace, NULL when there is none of this name.
+ */
+struct nvmev_ns *nvmev_ns_find(struct nvmev_dev *dev, u32 nsid)
+{
+	return nsid && nsid == dev->ns.nsid ? &dev->ns : NULL;
+}
+
+/* --- moving data ------------------------------------------------------- */
+
+/* The next piece of the host's memory, at most *len bytes */
+static u16 nvmev_io_piece(struct nvmev_dev *dev, struct nvmev_io *io,
+			  bool write, void **addr, u32 *len)
+{
+	u16 status;
+
+	if (!io->piece_len) {
+		status = nvmev_prp_next(dev, &io->prp, write, &io->piece,
+					&io->piece_len);
+		if (status)
+			return status;
+	}
+	*len = min(*len, io->piece_len);
+	*addr = io->piece;
+	io->piece += *len;
+	io->piece_len -= *len;
+	return NVME_SC_SUCCESS;
+}
+
+static u16 nvmev_nvm_read_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
+				void *storage, u32 len)
+{
+	while (len) {
+		u32 piece = len;
+		u16 status;
+		void *host;
+
+		status = nvmev_io_piece(dev, io, true, &host, &piece);
+		if (status)
+			return status;
+		memcpy(host, storage, piece);
+		storage += piece;
+		len -= piece;
+	}
+	return NVME_SC_SUCCESS;
+}
+
+static u16 nvmev_nvm_write_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
+				 void *storage, u32 len)
+{
+	while (len) {
+		u32 piece = len;
+		u16 status;
+		void *host;
+
+		status = nvmev_io_piece(dev, io, false, &host, &piece);
+		if (status)
+			return status;
+		memcpy(storage, host, piece);
+		storage += piece;
+		len -= piece;
+	}
+	return NVME_SC_SUCCESS;
+}
+
+static u16 nvmev_nvm_compare_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
+				   void *storage, u32 len)
+{
+	while (len) {
+		u32 piece = len;
+		u16 status;
+		void *host;
+
+		status = nvmev_io_piece(dev, io, false, &host, &piece);
+		if (status)
+			return status;
+		if (memcmp(storage, host, piece))
+			return NVME_SC_COMPARE_FAILED | NVME_SC_DNR;
+		storage += piece;
+		len -= piece;
+	}
+	return NVME_SC_SUCCESS;
+}
+
+static u16 nvmev_nvm_zero_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
+				void *storage, u32 len)
+{
+	memset(storage, 0, len);
+	return NVME_SC_SUCCESS;
+}
+
+/* --- Dataset Management, 6.7 ------------------------------------------- */
+
+static u16 nvmev_nvm_dsm_range(struct nvmev_dev *dev, struct nvmev_io *io,
+			       u32 index)
+{
+	const struct nvmev_ns *ns = io->ns;
+	struct nvme_dsm_range range;
+	u64 slba, nlb;
+	u16 status;
+
+	status = nvmev_prp_read(dev, &io->cmd, index * sizeof(range), &range,
+				sizeof(range));
+	if (status)
+		return status;
+	slba = le64_to_cpu(range.slba);
+	nlb = le32_to_cpu(range.nlb);
+	if (slba > ns->nr_lba || nlb > ns->nr_lba - slba)
+		return NVME_SC_LBA_RANGE | NVME_SC_DNR;
+
+	io->range = index;
+	io->offset = ns->offset + (slba << ns->lba_shift);
+	io->bytes = nlb << ns->lba_shift;
+	io->pos = 0;
+	return NVME_SC_SUCCESS;
+}
+
+static u16 nvmev_nvm_dsm_check(struct nvmev_dev *dev, struct nvmev_io *io)
+{
+	u32 nr = FIELD_GET(NVME_DSM_NR, le32_to_cpu(io->cmd.cdw10)) + 1;
+	bool deallocate = le32_to_cpu(io->cmd.cdw11) & NVME_DSM_AD;
+	u16 status;
+	u32 i;
+
+	/* From the last to the first, which is then the current range */
+	for (i = nr; i-- > 0; ) {
+		status = nvmev_nvm_dsm_range(dev, io, i);
+		if (status)
+			return status;
+	}
+	/* The other attributes are hints, and nothing follows from them */
+	if (!deallocate) {
+		io->range = nr - 1;
+		io->bytes = 0;
+	}
+	io->units = nr;
+	return NVME_SC_SUCCESS;
+}
+
+/* The next range of the command; false when there is none */
+static bool nvmev_nvm_next_range(struct nvmev_dev *dev, struct nvmev_io *io)
+{
+	if (io->op->lba_range || io->cmd.opcode != NVME_NVM_DSM ||
+	    io->range == FIELD_GET(NVME_DSM_NR, le32_to_cpu(io->cmd.cdw10)))
+		return false;
+	io->status = nvmev_nvm_dsm_range(dev, io, io->range + 1);
+	return !io->status;
+}
+
+/* --- checks ------------------------------------------------------------- */
+
+static const struct nvmev_nvm_op nvmev_nvm_ops[] = {
+	[NVME_NVM_FLUSH] = {
+		.kind = NVMEV_OTHER,
+	},
+	[NVME_NVM_WRITE] = {
+		.kind = NVMEV_WRITE,
+		.lba_range = true,
+		.data = true,
+		.write = true,
+		.chunk = nvmev_nvm_write_chunk,
+	},
+	[NVME_NVM_READ] = {
+		.kind = NVMEV_READ,
+		.lba_range = true,
+		.data = true,
+		.to_host = true,
+		.chunk = nvmev_nvm_read_chunk,
+	},
+	[NVME_NVM_COMPARE] = {
+		.kind = NVMEV_READ,
+		.lba_range = true,
+		.data = true,
+		.chunk = nvmev_nvm_compare_chunk,
+	},
+	[NVME_NVM_WRITE_ZEROES] = {
+		.kind = NVMEV_WRITE,
+		.lba_range = true,
+		.write = true,
+		.chunk = nvmev_nvm_zero_chunk,
+	},
+	[NVME_NVM_DSM] = {
+		.kind = NVMEV_WRITE,
+		.write = true,
+		.check = nvmev_nvm_dsm_check,
+		.chunk = nvmev_nvm_zero_chunk,
+	},
+	/* Memory that can be addressed can be read */
+	[NVME_NVM_VERIFY] = {
+		.kind = NVMEV_READ,
+		.lba_range = true,
+	},
+};
+
+static const struct nvmev_nvm_op *nvmev_nvm_op_find(u8 opcode)
+{
+	const struct nvmev_nvm_op *op;
+
+	if (opcode >= ARRAY_SIZE(nvmev_nvm_ops))
+		return NULL;
+	op = &nvmev_nvm_ops[opcode];
+	/* Flush alone has neither a range, a check nor data */
+	if (opcode != NVME_NVM_FLUSH && !op->lba_range && !op->check)
+		return NULL;
+	return op;
+}
+
+/**
+ * nvmev_nvm_effects() - what the I/O commands do, for their log page
+ * @effects: an entry for each opcode, zero at first
+ */
+void nvmev_nvm_effects(__le32 *effects)
+{
+	unsigned int opcode;
+
+	for (opcode = 0; opcode < ARRAY_SIZE(nvmev_nvm_ops); opcode++) {
+		const struct nvmev_nvm_op *op = nvmev_nvm_op_find(opcode);
+
+		if (op)
+			effects[opcode] =
+				cpu_to_le32(NVME_EFFECT_CSUPP |
+					    (op->write ? NVME_EFFECT_LBCC : 0));
+	}
+}
+
+static u16 nvmev_nvm_check_range(struct nvmev_dev *dev, struct nvmev_io *io)
+{
+	u64 slba = le32_to_cpu(io->cmd.cdw10) |
+		   (u64)le32_to_cpu(io->cmd.cdw11) << 32;
+	u64 nlb = FIELD_GET(NVME_RW_NLB, le32_to_cpu(io->cmd.cdw12)) + 1;
+	const struct nvmev_ns *ns = io->ns;
+
+	io->bytes = nlb << ns->lba_shift;
+	io->units = DIV_ROUND_UP(io->bytes, NVMEV_UNIT);
+	if (io->op->data && io->bytes > NVMEV_MAX_TRANSFER)
+		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	if (slba >= ns->nr_lba || nlb > ns->nr_lba - slba)
+		return NVME_SC_LBA_RANGE | NVME_SC_DNR;
+	io->offset = ns->offset + (slba << ns->lba_shift);
+
+	if (!io->op->data)
+		return NVME_SC_SUCCESS;
+	/* Before anything has moved, so that a bad entry changes nothing */
+	nvmev_prp_start(&io->prp, &io->cmd, io->bytes);
+	io->piece_len = 0;
+	return nvmev_prp_check(dev, &io->cmd, io->bytes, io->op->to_host);
+}
+
+/* Decodes a fetched command; a status other than 0 ends it at once */
+static u16 nvmev_nvm_check(struct nvmev_dev *dev, struct nvmev_io *io)
+{
+	const struct nvme_command *cmd = &io->cmd;
+	u32 nsid = le32_to_cpu(cmd->nsid);
+	u16 status = NVME_SC_SUCCESS;
+
+	io->kind = NVMEV_OTHER;
+	io->units = 0;
+	io->bytes = 0;
+	io->pos = 0;
+	io->range = 0;
+	io->wait_ns = 0;
+	io->ns = NULL;
+
+	io->op = nvmev_nvm_op_find(cmd->opcode);
+	if (!io->op)
+		return NVME_SC_INVALID_OPCODE | NVME_SC_DNR;
+	io->kind = io->op->kind;
+	/* Neither fused commands nor SGLs are offered in Identify */
+	if (cmd->flags & (NVME_CMD_FUSE | NVME_CMD_PSDT))
+		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+
+	if (cmd->opcode == NVME_NVM_FLUSH && nsid == NVME_NSID_ALL)
+		nsid = dev->ns.nsid;
+	io->ns = nvmev_ns_find(dev, nsid);
+	if (!io->ns)
+		return NVME_SC_INVALID_NS | NVME_SC_DNR;
+
+	if (io->op->lba_range)
+		status = nvmev_nvm_check_range(dev, io);
+	if (!status && io->op->check)
+		status = io->op->check(dev, io);
+	return status;
+}
+
+/* Asks the timing model; nvmev_timing.lock is held */
+static void nvmev_nvm_time(struct nvmev_dev *dev, struct nvmev_io *io)
+{
+	struct nvmev_ns *ns = io->ns;
+	u64 due_ns;
+
+	if (io->kind == NVMEV_OTHER) {
+		/* Flush: when every earlier write of the namespace is done */
+		due_ns = max(io->seen_ns, ns->write_due_ns);
+		io->wait_ns = due_ns - io->seen_ns;
+	} else {
+		due_ns = nvmev_timing_due(&dev->timing, io->kind, io->seen_ns,
+					  io->units, &io->wait_ns);
+		if (io->op->write)
+			ns->write_due_ns = max(ns->write_due_ns, due_ns);
+	}
+	io->due.expires = due_ns;
+}
+
+/* --- completion --------------------------------------------------------- */
+
+static u64 nvmev_io_host_bytes(const struct nvmev_io *io)
+{
+	return io->op->lba_range ? io->bytes : 0;
+}
+
+static void nvmev_io_post(struct nvmev_worker *worker, struct nvmev_io *io)
+{
+	struct nvmev_sq *sq = io->sq;
+	struct nvmev_stat *stat = &worker->stat[io->kind];
+
+	nvmev_stat_add(&sq->commands, 1);
+	nvmev_stat_add(&sq->in_flight, -1);
+	nvmev_stat_add(&stat->in_flight, -1);
+	nvmev_cq_post(sq->cq, sq, io->cmd.cid, 0, io->status);
+	io->state = NVMEV_IO_FREE;
+	list_add(&io->node, &sq->free);
+	worker->unsignalled = true;
+}
+
+/* Posts the completion, or keeps it until the host has made room */
+static void nvmev_io_finish(struct nvmev_worker *worker, struct nvmev_io *io)
+{
+	struct nvmev_cq *cq = io->sq->cq;
+
+	if (likely(list_empty(&cq->blocked) &&
+		   !nvmev_cq_full(worker->dev, cq))) {
+		nvmev_io_post(worker, io);
+		return;
+	}
+	io->state = NVMEV_IO_BLOCKED;
+	list_add_tail(&io->node, &cq->blocked);
+	worker->nr_blocked++;
+}
+
+static void nvmev_io_fail(struct nvmev_worker *worker, struct nvmev_io *io)
+{
+	struct nvmev_stat *stat = &worker->stat[io->kind];
+
+	nvmev_stat_add(&stat->errors, 1);
+	nvmev_admin_log_error(worker->dev, io->sq, &io->cmd, io->status,
+			      le32_to_cpu(io->cmd.cdw10) |
+			      (u64)le32_to_cpu(io->cmd.cdw11) << 32);
+	nvmev_io_finish(worker, io);
+}
+
+static void nvmev_io_succeed(struct nvmev_worker *worker, struct nvmev_io *io,
+			     u64 late_ns)
+{
+	struct nvmev_stat *stat = &worker->stat[io->kind];
+	u64 bytes = nvmev_io_host_bytes(io);
+	struct nvmev_sq *sq = io->sq;
+
+	nvmev_stat_add(&stat->commands, 1);
+	nvmev_stat_add(&stat->bytes, bytes);
+	nvmev_stat_add(&stat->wait_sum_ns, io->wait_ns);
+	nvmev_stat_max(&stat->wait_max_ns, io->wait_ns);
+	nvmev_stat_add(&stat->late_sum_ns, late_ns);
+	nvmev_stat_max(&stat->late_max_ns, late_ns);
+	nvmev_stat_add(&stat->late[nvmev_hist_bucket(late_ns)], 1);
+	if (late_ns > READ_ONCE(worker->dev->tolerance_ns))
+		nvmev_stat_add(&stat->intolerable, 1);
+	nvmev_stat_add(&sq->bytes, bytes);
+	nvmev_stat_add(&sq->late_sum_ns, late_ns);
+	nvmev_stat_max(&sq->late_max_ns, late_ns);
+
+	if (io->cmd.opcode == NVME_NVM_READ ||
+	    io->cmd.opcode == NVME_NVM_COMPARE) {
+		nvmev_stat_add(&worker->bytes_read, bytes);
+		nvmev_stat_add(&worker->host_reads, 1);
+	} else if (io->cmd.opcode == NVME_NVM_WRITE) {
+		nvmev_stat_add(&worker->bytes_written, bytes);
+		nvmev_stat_add(&worker->host_writes, 1);
+	}
+	nvmev_io_finish(worker, io);
+}
+
+static bool nvmev_worker_complete_due(struct nvmev_worker *worker)
+{
+	struct timerqueue_node *node;
+	bool worked = false;
+
+	while ((node = timerqueue_getnext(&worker->due))) {
+		struct nvmev_io *io = container_of(node, struct nvmev_io, due);
+		u64 now_ns = nvmev_clock_ns();
+		u64 due_ns = node->expires;
+
+		if (now_ns < due_ns)
+			break;
+		timerqueue_del(&worker->due, node);
+		nvmev_io_succeed(worker, io, now_ns - due_ns);
+		worked = true;
+	}
+	return worked;
+}
+
+static void nvmev_worker_unblock(struct nvmev_worker *worker)
+{
+	struct nvmev_cq *cq;
+
+	list_for_each_entry(cq, &worker->cqs, node) {
+		while (!list_empty(&cq->blocked) &&
+		       !nvmev_cq_full(worker->dev, cq)) {
+			struct nvmev_io *io = list_first_entry(&cq->blocked,
+							       struct nvmev_io,
+							       node);
+
+			list_del(&io->node);
+			worker->nr_blocked--;
+			nvmev_io_post(worker, io);
+		}
+	}
+}
+
+static void nvmev_worker_signal(struct nvmev_worker *worker)
+{
+	u64 now_ns = nvmev_clock_ns();
+	struct nvmev_cq *cq;
+	bool held = false;
+
+	list_for_each_entry(cq, &worker->cqs, node)
+		held |= nvmev_cq_signal(worker->dev, cq, now_ns);
+	worker->unsignalled = held;
+}
+
+/* --- transfer ----------------------------------------------------------- */
+
+/* Moves up to @budget bytes; true when the command has no more to move */
+static bool nvmev_io_transfer(struct nvmev_dev *dev, struct nvmev_io *io,
+			      u32 budget)
+{
+	if (!io->op->chunk)
+		return true;
+
+	for (;;) {
+		while (io->pos < io->bytes) {
+			u64 offset = io->offset + io->pos;
+			u64 page = offset >> NVME_PAGE_SHIFT;
+			spinlock_t *lock = &dev->range_locks[page %
+							     NVMEV_RANGE_LOCKS];
+			u32 len;
+
+			if (!budget)
+				return false;
+			len = min_t(u64, io->bytes - io->pos, NVME_PAGE_SIZE -
+				    (offset & ~NVME_PAGE_MASK));
+			/*
+			 * A block is never read half written (AWUN, 6.4):
+			 * blocks do not cross pages of the storage.
+			 */
+			spin_lock(lock);
+			io->status = io->op->chunk(dev, io,
+						   dev->storage + offset, len);
+			spin_unlock(lock);
+			if (io->status)
+				return true;
+			io->pos += len;
+			budget -= min(budget, len);
+		}
+		if (!nvmev_nvm_next_range(dev, io))
+			return true;
+	}
+}
+
+static void nvmev_io_transferred(struct nvmev_worker *worker,
+				 struct nvmev_io *io)
+{
+	if (unlikely(io->status)) {
+		nvmev_io_fail(worker, io);
+		return;
+	}
+	io->state = NVMEV_IO_DUE;
+	timerqueue_add(&worker->due, &io->due);
+}
+
+/* One slice of the transfer whose command is due first */
+static bool nvmev_worker_transfer(struct nvmev_worker *worker)
+{
+	struct timerqueue_node *node = timerqueue_getnext(&worker->transfers);
+	struct nvmev_io *io;
+
+	if (!node)
+		return false;
+	io = container_of(node, struct nvmev_io, due);
+	if (nvmev_io_transfer(worker->dev, io, NVMEV_SLICE)) {
+		timerqueue_del(&worker->transfers, node);
+		nvmev_io_transferred(worker, io);
+	}
+	return true;
+}
+
+static bool nvmev_io_is_small(const struct nvmev_io *io)
+{
+	return !io->op->chunk || (io->op->lba_range &&
+				  io->bytes <= NVME_PAGE_SIZE);
+}
+
+/* Fetches a burst of commands from one queue; true when there were any */
+static bool nvmev_worker_fetch(struct nvmev_worker *worker,
+			       struct nvmev_sq *sq)
+{
+	u32 pending = nvmev_sq_pending(worker->dev, sq);
+	struct nvmev_dev *dev = worker->dev;
+	struct nvmev_io *ios[NVMEV_BURST];
+	u32 burst, i, nr = 0;
+	u64 now_ns;
+
+	if (!pending)
+		return false;
+	now_ns = nvmev_clock_ns();
+
+	/* Arbitration Burst, 5.21.1.1: a power of two, 7 is no limit */
+	burst = 1 << (READ_ONCE(dev->admin.features.arbitration) & 7);
+	burst = min3(burst, pending, (u32)NVMEV_BURST);
+	while (nr < burst) {
+		struct nvmev_io *io = list_first_entry_or_null(&sq->free,
+							       struct nvmev_io,
+							       node);
+
+		/* More in flight than entries: the rest stays in the queue */
+		if (!io)
+			break;
+		list_del_init(&io->node);
+		nvmev_sq_fetch(sq, &io->cmd);
+		io->seen_ns = now_ns;
+		io->status = nvmev_nvm_check(dev, io);
+		ios[nr++] = io;
+	}
+
+	spin_lock(&dev->timing.lock);
+	for (i = 0; i < nr; i++)
+		if (likely(!ios[i]->status))
+			nvmev_nvm_time(dev, ios[i]);
+	spin_unlock(&dev->timing.lock);
+
+	nvmev_stat_add(&sq->in_flight, nr);
+	nvmev_stat_max(&sq->in_flight_max, sq->in_flight);
+	for (i = 0; i < nr; i++) {
+		struct nvmev_io *io = ios[i];
+		struct nvmev_stat *stat = &worker->stat[io->kind];
+
+		nvmev_stat_add(&stat->in_flight, 1);
+		nvmev_stat_max(&stat->in_flight_max, stat->in_flight);
+		if (unlikely(io->status)) {
+			nvmev_io_fail(worker, io);
+		} else if (nvmev_io_is_small(io)) {
+			nvmev_io_transfer(dev, io, NVME_PAGE_SIZE);
+			nvmev_io_transferred(worker, io);
+		} else {
+			io->state = NVMEV_IO_TRANSFER;
+			timerqueue_add(&worker->transfers, &io->due);
+		}
+	}
+	return nr;
+}
+
+/* --- the worker --------------------------------------------------------- */
+
+/**
+ * nvmev_worker_poll() - one round of a worker
+ * @worker: the worker
+ *
+ * Context: the worker's thread.
+ * Return: whether there was, or is, anything to do.
+ */
+bool nvmev_worker_poll(struct nvmev_worker *worker)
+{
+	/* Pairs with the release in nvmev_worker_call() */
+	struct nvmev_call *call = smp_load_acquire(&worker->call);
+	struct nvmev_sq *sq;
+	bool worked = false;
+
+	if (unlikely(call)) {
+		call->fn(worker, call->arg);
+		WRITE_ONCE(worker->call, NULL);
+		complete(&call->done);
+		worked = true;
+	}
+
+	list_for_each_entry(sq, &worker->sqs, node) {
+		if (nvmev_worker_fetch(worker, sq)) {
+			worked = true;
+			nvmev_worker_complete_due(worker);
+		}
+	}
+	worked |= nvmev_worker_transfer(worker);
+	worked |= nvmev_worker_complete_due(worker);
+	if (unlikely(worker->nr_blocked)) {
+		nvmev_worker_unblock(worker);
+		worked = true;
+	}
+	if (worker->unsignalled) {
+		nvmev_worker_signal(worker);
+		worked = true;
+	}
+	return worked || timerqueue_getnext(&worker->due);
+}
+
+static void nvmev_worker_rest(struct nvmev_worker *worker)
+{
+	u64 idle_ns, sleep_ns;
+	ktime_t timeout;
+
+	set_current_state(TASK_IDLE);
+	/* A call or a stop that came before is seen here, a later one wakes */
+	if (READ_ONCE(worker->call) || kthread_should_stop()) {
+		__set_current_state(TASK_RUNNING);
+		return;
+	}
+	if (list_empty(&worker->sqs)) {
+		schedule();
+		return;
+	}
+	idle_ns = nvmev_clock_ns() - worker->worked_ns;
+	if (idle_ns < NVMEV_SPIN_NS) {
+		__set_current_state(TASK_RUNNING);
+		cpu_relax();
+		return;
+	}
+	sleep_ns = min_t(u64, idle_ns >> NVMEV_IDLE_SHIFT, NVMEV_IDLE_MAX_NS);
+	timeout = ns_to_ktime(sleep_ns);
+	schedule_hrtimeout_range(&timeout, sleep_ns >> NVMEV_IDLE_SHIFT,
+				 HRTIMER_MODE_REL);
+}
+
+static int nvmev_worker_thread(void *data)
+{
+	struct nvmev_worker *worker = data;
+
+	worker->worked_ns = nvmev_clock_ns();
+	while (!kthread_should_stop()) {
+		if (nvmev_worker_poll(worker))
+			worker->worked_ns = nvmev_clock_ns();
+		else
+			nvmev_worker_rest(worker);
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * nvmev_worker_call() - run a function in a worker, between two commands
+ * @worker: the worker
+ * @fn: the function; must not sleep for long
+ * @arg: its argument
+ *
+ * Context: any thread but the worker's own; sleeps until @fn has returned.
+ */
+void nvmev_worker_call(struct nvmev_worker *worker,
+		       void (*fn)(struct nvmev_worker *worker, void *arg),
+		       void *arg)
+{
+	struct nvmev_call call = { .fn = fn, .arg = arg };
+
+	init_completion(&call.done);
+	mutex_lock(&worker->call_lock);
+	/* Pairs with the acquire in nvmev_worker_poll() */
+	smp_store_release(&worker->call, &call);
+	wake_up_process(worker->task);
+	wait_for_completion(&call.done);
+	mutex_unlock(&worker->call_lock);
+}
+
+static void nvmev_worker_do_add_cq(struct nvmev_worker *worker, void *arg)
+{
+	struct nvmev_cq *cq = arg;
+
+	list_add_tail(&cq->node, &worker->cqs);
+}
+
+/**
+ * nvmev_worker_add_cq() - hand a completion queue to its worker
+ * @cq: the queue; nobody else touches it from now on
+ *
+ * Context: the controller thread, sleeps.
+ */
+void nvmev_worker_add_cq(struct nvmev_cq *cq)
+{
+	nvmev_worker_call(cq->worker, nvmev_worker_do_add_cq, cq);
+}
+
+static void nvmev_worker_do_del_cq(struct nvmev_worker *worker, void *arg)
+{
+	struct nvmev_cq *cq = arg;
+
+	list_del_init(&cq->node);
+}
+
+/**
+ * nvmev_worker_del_cq() - take a completion queue back
+ * @cq: the queue; no submission queue completes there any more
+ *
+ * Context: the controller thread, sleeps.
+ */
+void nvmev_worker_del_cq(struct nvmev_cq *cq)
+{
+	nvmev_worker_call(cq->worker, nvmev_worker_do_del_cq, cq);
+}
+
+static void nvmev_worker_do_add_sq(struct nvmev_worker *worker, void *arg)
+{
+	struct nvmev_sq *sq = arg;
+
+	list_add_tail(&sq->node, &worker->sqs);
+}
+
+/**
+ * nvmev_worker_add_sq() - hand a submission queue to its worker
+ * @sq: the queue; nobody else touches it from now on
+ *
+ * Context: the controller thread, sleeps.
+ */
+void nvmev_worker_add_sq(struct nvmev_sq *sq)
+{
+	nvmev_worker_call(sq->cq->worker, nvmev_worker_do_add_sq, sq);
+}
+
+/* Takes a command out of whatever it waits in */
+static void nvmev_io_unqueue(struct nvmev_worker *worker, struct nvmev_io *io)
+{
+	switch (io->state) {
+	case NVMEV_IO_TRANSFER:
+		timerqueue_del(&worker->transfers, &io->due);
+		break;
+	case NVMEV_IO_DUE:
+		timerqueue_del(&worker->due, &io->due);
+		break;
+	case NVMEV_IO_BLOCKED:
+		list_del(&io->node);
+		worker->nr_blocked--;
+		break;
+	}
+}
+
+static void nvmev_worker_do_del_sq(struct nvmev_worker *worker, void *arg)
+{
+	struct nvmev_sq *sq = arg;
+	u32 i;
+
+	for (i = 0; i < sq->ring.size; i++) {
+		struct nvmev_io *io = &sq->ios[i];
+
+		if (io->state == NVMEV_IO_FREE)
+			continue;
+		nvmev_io_unqueue(worker, io);
+		io->state = NVMEV_IO_FREE;
+		nvmev_stat_add(&worker->stat[io->kind].in_flight, -1);
+	}
+	list_del_init(&sq->node);
+}
+
+/**
+ * nvmev_worker_del_sq() - take a submission queue back
+ * @sq: the queue; its commands are dropped, implicitly completed (5.6)
+ *
+ * Context: the controller thread, sleeps.
+ */
+void nvmev_worker_del_sq(struct nvmev_sq *sq)
+{
+	nvmev_worker_call(sq->cq->worker, nvmev_worker_do_del_sq, sq);
+}
+
+struct nvmev_abort {
+	struct nvmev_sq *sq;
+	__le16 cid;
+	bool aborted;
+};
+
+static void nvmev_worker_do_abort(struct nvmev_worker *worker, void *arg)
+{
+	struct nvmev_abort *abort = arg;
+	u32 i;
+
+	for (i = 0; i < abort->sq->ring.size; i++) {
+		struct nvmev_io *io = &abort->sq->ios[i];
+
+		/* What is due already completes with its own status */
+		if (io->cmd.cid != abort->cid ||
+		    (io->state != NVMEV_IO_TRANSFER &&
+		     io->state != NVMEV_IO_DUE))
+			continue;
+		nvmev_io_unqueue(worker, io);
+		io->status = NVME_SC_ABORT_REQ;
+		nvmev_io_fail(worker, io);
+		abort->aborted = true;
+		break;
+	}
+}
+
+/**
+ * nvmev_worker_abort() - abort a command that waits for its time
+ * @sq: its submission queue
+ * @cid: its identifier
+ *
+ * Context: the controller thread, sleeps.
+ * Return: whether it was found; its completion is posted then.
+ */
+bool nvmev_worker_abort(struct nvmev_sq *sq, u16 cid)
+{
+	struct nvmev_abort abort = { .sq = sq, .cid = cpu_to_le16(cid) };
+
+	nvmev_worker_call(sq->cq->worker, nvmev_worker_do_abort, &abort);
+	return abort.aborted;
+}
+
+/**
+ * nvmev_workers_start() - start the I/O workers
+ * @dev: the device, with its parameters set
+ *
+ * Context: load, may sleep.
+ * Return: 0 or -errno, with nothing started then.
+ */
+int nvmev_workers_start(struct nvmev_dev *dev)
+{
+	unsigned int i;
+	int err;
+
+	dev->workers = kvcalloc(dev->config.nr_workers, sizeof(*dev->workers),
+				GFP_KERNEL);
+	if (!dev->workers)
+		return -ENOMEM;
+
+	for (i = 0; i < dev->config.nr_workers; i++) {
+		struct nvmev_worker *worker = &dev->workers[i];
+		struct task_struct *task;
+
+		worker->dev = dev;
+		worker->cpu = dev->config.cpus[i + 1];
+		mutex_init(&worker->call_lock);
+		INIT_LIST_HEAD(&worker->sqs);
+		INIT_LIST_HEAD(&worker->cqs);
+		timerqueue_init_head(&worker->transfers);
+		timerqueue_init_head(&worker->due);
+
+		task = kthread_create_on_node(nvmev_worker_thread, worker,
+					      cpu_to_node(worker->cpu),
+					      "nvmev/io%u", i);
+		if (IS_ERR(task)) {
+			err = PTR_ERR(task);
+			pr_err("no thread for I/O worker %u: error %d\n", i,
+			       err);
+			goto stop;
+		}
+		kthread_bind(task, worker->cpu);
+		set_user_nice(task, MIN_NICE);
+		worker->task = task;
+		wake_up_process(task);
+	}
+	return 0;
+
+stop:
+	nvmev_workers_stop(dev);
+	return err;
+}
+
+/**
+ * nvmev_workers_stop() - stop the I/O workers
+ * @dev: the device, with no queue left in any worker
+ *
+ * Context: unload, sleeps. May be called twice.
+ */
+void nvmev_workers_stop(struct nvmev_dev *dev)
+{
+	unsigned int i;
+
+	if (!dev->workers)
+		return;
+	for (i = 0; i < dev->config.nr_workers; i++)
+		if (dev->workers[i].task)
+			kthread_stop(dev->workers[i].task);
+	kvfree(dev->workers);
+	dev->workers = NULL;
+}

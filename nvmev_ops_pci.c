@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The controller's registers (NVMe 1.4, 3.1), enable, reset and shutdown, and
+ * the controller thread, which watches them and serves the admin queue.
+ *
+ * The registers are plain memory that the host maps as the BAR: nothing traps.
+ * The thread looks at them, acts on what has changed, and puts read-only
+ * fields back. All functions run in that thread unless they say otherwise.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bitfield.h>
+#include <linux/bitops.h>
+#include <linux/hrtimer.h>
+#include <linux/kernel.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/topology.h>
+
+#include "nvmev.h"
+
+/* CAP.TO, in units of 500 ms: enabling takes well under a second */
+#define NVMEV_CAP_TO		20
+
+/* Sleep between two looks: short while there is work, longer when idle */
+#define NVMEV_CTRL_BUSY_NS	(20 * NSEC_PER_USEC)
+#define NVMEV_CTRL_IDLE_NS	(NSEC_PER_MSEC)
+#define NVMEV_CTRL_IDLE_SHIFT	4
+
+/* Admin commands executed before the registers are looked at again */
+#define NVMEV_ADMIN_BURST	8
+
+static u32 nvmev_reg_read32(struct nvmev_dev *dev, unsigned int reg)
+{
+	return le32_to_cpu(READ_ONCE(*(__le32 *)(dev->bar + reg)));
+}
+
+static u64 nvmev_reg_read64(struct nvmev_dev *dev, unsigned int reg)
+{
+	return nvmev_reg_read32(dev, reg) |
+	       (u64)nvmev_reg_read32(dev, reg + 4) << 32;
+}
+
+static void nvmev_reg_write32(struct nvmev_dev *dev, unsigned int reg, u32 val)
+{
+	WRITE_ONCE(*(__le32 *)(dev->bar + reg), cpu_to_le32(val));
+}
+
+/* Puts a read-only register back when the host has written to it */
+static void nvmev_reg_keep32(struct nvmev_dev *dev, unsigned int reg, u32 val)
+{
+	if (unlikely(nvmev_reg_read32(dev, reg) != val))
+		nvmev_reg_write32(dev, reg, val);
+}
+
+static u64 nvmev_ctrl_cap(struct nvmev_dev *dev)
+{
+	return FIELD_PREP(NVME_CAP_MQES, dev->config.queue_depth - 1) |
+	       NVME_CAP_CQR | FIELD_PREP(NVME_CAP_TO, NVMEV_CAP_TO) |
+	       NVME_CAP_NSSRS | NVME_CAP_CSS_NVM;
+}
+
+/**
+ * nvmev_doorbell() - where the doorbell of a queue is
+ * @dev: the device
+ * @qid: the queue
+ * @cq: a completion queue's head, else a submission queue's tail
+ *
+ * CAP.DSTRD is 0 (3.1.16, 3.1.17).
+ */
+__le32 *nvmev_doorbell(struct nvmev_dev *dev, u16 qid, bool cq)
+{
+	return (__le32 *)(dev->bar + NVMEV_BAR_DOORBELLS) + 2 * qid + cq;
+}
+
+/**
+ * nvmev_ctrl_event() - tell the controller thread of something
+ * @dev: the device
+ * @event: what
+ *
+ * Context: any.
+ */
+void nvmev_ctrl_event(struct nvmev_dev *dev, enum nvmev_event event)
+{
+	set_bit(event, &dev->events);
+}
+
+/* --- enable, disable, shutdown ------------------------------------------ */
+
+static void nvmev_ctrl_set_csts(struct nvmev_dev *dev, u32 csts)
+{
+	dev->csts = csts;
+	nvmev_reg_write32(dev, NVME_REG_CSTS, csts);
+}
+
+/*
+ * Takes every queue from its worker and frees it. Idempotent; afterwards no
+ * thread touches the host's memory. The order is the reverse of creation.
+ */
+static void nvmev_ctrl_disable(struct nvmev_dev *dev)
+{
+	unsigned int qid;
+
+	for (qid = 1; qid <= NVMEV_MAX_QUEUES; qid++) {
+		if (!dev->sqs[qid])
+			continue;
+		nvmev_worker_del_sq(dev->sqs[qid]);
+		nvmev_sq_destroy(dev->sqs[qid]);
+		dev->sqs[qid] = NULL;
+	}
+	for (qid = 1; qid <= NVMEV_MAX_QUEUES; qid++) {
+		if (!dev->cqs[qid])
+			continue;
+		nvmev_worker_del_cq(dev->cqs[qid]);
+		nvmev_cq_destroy(dev->cqs[qid]);
+		dev->cqs[qid] = NULL;
+	}
+	nvmev_sq_destroy(dev->admin.sq);
+	dev->admin.sq = NULL;
+	nvmev_cq_destroy(dev->admin.cq);
+	dev->admin.cq = NULL;
+	nvmev_admin_reset(dev);
+	dev->enabled = false;
+}
+
+/* CC as the host must have set it before EN, 3.1.5 */
+static const char *nvmev_ctrl_check_cc(u32 cc)
+{
+	if (FIELD_GET(NVME_CC_CSS, cc))
+		return "CC.CSS: only the NVM command set is there";
+	if (FIELD_GET(NVME_CC_MPS, cc))
+		return "CC.MPS: only 4 KiB pages are supported";
+	if (FIELD_GET(NVME_CC_AMS, cc))
+		return "CC.AMS: only round robin is supported";
+	return NULL;
+}
+
+static int nvmev_ctrl_enable(struct nvmev_dev *dev, u32 cc)
+{
+	/* The host writes these in halves: only now are they whole */
+	u32 aqa = nvmev_reg_read32(dev, NVME_REG_AQA);
+	u64 asq = nvmev_reg_read64(dev, NVME_REG_ASQ);
+	u64 acq = nvmev_reg_read64(dev, NVME_REG_ACQ);
+	u32 asqs = FIELD_GET(NVME_AQA_ASQS, aqa) + 1;
+	u32 acqs = FIELD_GET(NVME_AQA_ACQS, aqa) + 1;
+	const char *wrong = nvmev_ctrl_check_cc(cc);
+	int err;
+
+	if (!wrong && (asqs < 2 || acqs < 2))
+		wrong = "AQA: an admin queue has at least 2 entries";
+	if (!wrong && ((asq | acq) & ~NVME_PAGE_MASK))
+		wrong = "ASQ or ACQ: not aligned to a page";
+	if (wrong) {
+		pr_warn_ratelimited("controller not enabled: %s\n", wrong);
+		return -EINVAL;
+	}
+
+	memset(dev->bar + NVMEV_BAR_DOORBELLS, 0,
+	       2 * (NVMEV_MAX_QUEUES + 1) * sizeof(__le32));
+	dev->admin.cq = nvmev_cq_create(dev, 0, acq, acqs, &err);
+	if (!dev->admin.cq)
+		goto fail;
+	dev->admin.cq->irq = true;
+	dev->admin.sq = nvmev_sq_create(dev, 0, asq, asqs, dev->admin.cq,
+					&err);
+	if (!dev->admin.sq)
+		goto fail;
+	dev->enabled = true;
+	return 0;
+
+fail:
+	pr_warn_ratelimited("controller not enabled: admin queue at %#llx and %#llx: error %d\n",
+			    asq, acq, err);
+	nvmev_ctrl_disable(dev);
+	return err;
+}
+
+/* CC has changed: EN and SHN each have their edges */
+static void nvmev_ctrl_update_cc(struct nvmev_dev *dev, u32 cc)
+{
+	u32 old = dev->cc;
+	u32 csts = dev->csts;
+
+	dev->cc = cc;
+	if (!(old & NVME_CC_EN) && (cc & NVME_CC_EN)) {
+		csts &= ~NVME_CSTS_SHST;
+		if (nvmev_ctrl_enable(dev, cc))
+			csts |= NVME_CSTS_CFS;
+		else
+			csts |= NVME_CSTS_RDY;
+	} else if ((old & NVME_CC_EN) && !(cc & NVME_CC_EN)) {
+		nvmev_ctrl_disable(dev);
+		csts &= ~(NVME_CSTS_RDY | NVME_CSTS_CFS | NVME_CSTS_SHST);
+	}
+
+	/*
+	 * Normal and abrupt shutdown are the same to a device without caches:
+	 * nothing is fetched or posted afterwards.
+	 */
+	if (!FIELD_GET(NVME_CC_SHN, old) && FIELD_GET(NVME_CC_SHN, cc)) {
+		nvmev_ctrl_disable(dev);
+		csts |= FIELD_PREP(NVME_CSTS_SHST, NVME_CSTS_SHST_COMPLETE);
+	}
+	/* The queues and all they hold are gone before the host learns so */
+	smp_wmb();
+	nvmev_ctrl_set_csts(dev, csts);
+}
+
+/* The registers as they are after a reset of the controller, 7.3.2 */
+static void nvmev_ctrl_reset_registers(struct nvmev_dev *dev, bool all)
+{
+	u64 cap = nvmev_ctrl_cap(dev);
+
+	nvmev_reg_write32(dev, NVME_REG_CC, 0);
+	dev->cc = 0;
+	dev->intms = 0;
+	nvmev_reg_write32(dev, NVME_REG_INTMS, 0);
+	nvmev_reg_write32(dev, NVME_REG_INTMC, 0);
+	nvmev_reg_write32(dev, NVME_REG_NSSR, 0);
+	nvmev_reg_write32(dev, NVME_REG_CAP, lower_32_bits(cap));
+	nvmev_reg_write32(dev, NVME_REG_CAP + 4, upper_32_bits(cap));
+	nvmev_reg_write32(dev, NVME_REG_VS, NVME_VS_1_4);
+	if (all) {
+		nvmev_reg_write32(dev, NVME_REG_AQA, 0);
+		nvmev_reg_write32(dev, NVME_REG_ASQ, 0);
+		nvmev_reg_write32(dev, NVME_REG_ASQ + 4, 0);
+		nvmev_reg_write32(dev, NVME_REG_ACQ, 0);
+		nvmev_reg_write32(dev, NVME_REG_ACQ + 4, 0);
+	}
+}
+
+static void nvmev_ctrl_reset_all(struct nvmev_dev *dev, u32 csts)
+{
+	nvmev_ctrl_disable(dev);
+	nvmev_ctrl_reset_registers(dev, true);
+	nvmev_ctrl_set_csts(dev, csts);
+}
+
+static bool nvmev_ctrl_poll_registers(struct nvmev_dev *dev)
+{
+	u64 cap = nvmev_ctrl_cap(dev);
+	u32 cc = nvmev_reg_read32(dev, NVME_REG_CC);
+	bool worked = false;
+	u32 val;
+
+	if (cc != dev->cc) {
+		nvmev_ctrl_update_cc(dev, cc);
+		worked = true;
+	}
+
+	val = nvmev_reg_read32(dev, NVME_REG_CSTS);
+	if (unlikely(val != dev->csts)) {
+		/* NSSRO is cleared by writing 1, the rest is read-only */
+		if (val & NVME_CSTS_NSSRO)
+			dev->csts &= ~NVME_CSTS_NSSRO;
+		nvmev_reg_write32(dev, NVME_REG_CSTS, dev->csts);
+	}
+
+	val = nvmev_reg_read32(dev, NVME_REG_NSSR);
+	if (unlikely(val)) {
+		nvmev_reg_write32(dev, NVME_REG_NSSR, 0);
+		if (val == NVME_NSSR_RESET) {
+			nvmev_ctrl_reset_all(dev, NVME_CSTS_NSSRO);
+			worked = true;
+		}
+	}
+
+	/*
+	 * INTMS sets and INTMC clears bits of one mask, and both read as it
+	 * (3.1.3, 3.1.4). With MSI-X the host shall not use them.
+	 */
+	val = nvmev_reg_read32(dev, NVME_REG_INTMS);
+	if (unlikely(val != dev->intms)) {
+		dev->intms |= val;
+		nvmev_reg_write32(dev, NVME_REG_INTMS, dev->intms);
+		nvmev_reg_write32(dev, NVME_REG_INTMC, dev->intms);
+	}
+	val = nvmev_reg_read32(dev, NVME_REG_INTMC);
+	if (unlikely(val != dev->intms)) {
+		dev->intms &= ~val;
+		nvmev_reg_write32(dev, NVME_REG_INTMS, dev->intms);
+		nvmev_reg_write32(dev, NVME_REG_INTMC, dev->intms);
+	}
+
+	nvmev_reg_keep32(dev, NVME_REG_CAP, lower_32_bits(cap));
+	nvmev_reg_keep32(dev, NVME_REG_CAP + 4, upper_32_bits(cap));
+	nvmev_reg_keep32(dev, NVME_REG_VS, NVME_VS_1_4);
+	return worked;
+}
+
+/* --- the admin queue ----------------------------------------------------- */
+
+static bool nvmev_ctrl_poll_admin(struct nvmev_dev *dev)
+{
+	struct nvmev_sq *sq = dev->admin.sq;
+	struct nvmev_cq *cq = dev->admin.cq;
+	struct nvme_command cmd;
+	unsigned int i;
+
+	/* A command is fetched only when its completion has room */
+	for (i = 0; i < NVMEV_ADMIN_BURST; i++) {
+		bool held = false;
+		u32 result = 0;
+		u16 status;
+
+		if (nvmev_cq_full(dev, cq) || !nvmev_sq_pending(dev, sq))
+			break;
+		nvmev_sq_fetch(sq, &cmd);
+		status = nvmev_admin_execute(dev, &cmd, &result, &held);
+		if (status)
+			nvmev_admin_log_error(dev, sq, &cmd, status, 0);
+		if (!held)
+			nvmev_cq_post(cq, sq, cmd.cid, result, status);
+	}
+	nvmev_admin_post_events(dev);
+	nvmev_cq_signal(dev, cq, 0);
+	return i;
+}
+
+/**
+ * nvmev_ctrl_poll() - one round of the controller thread
+ * @dev: the device
+ *
+ * Context: the controller thread.
+ * Return: whether there was anything to do.
+ */
+bool nvmev_ctrl_poll(struct nvmev_dev *dev)
+{
+	bool worked = false;
+
+	if (test_and_clear_bit(NVMEV_EVENT_RESET, &dev->events)) {
+		nvmev_ctrl_reset_all(dev, 0);
+		complete_all(&dev->reset_done);
+		worked = true;
+	}
+	worked |= nvmev_ctrl_poll_registers(dev);
+	if (test_and_clear_bit(NVMEV_EVENT_BAD_DOORBELL_VALUE, &dev->events))
+		nvmev_admin_event(dev, NVME_AER_TYPE_ERROR,
+				  NVME_AER_ERROR_INVALID_DB_VALUE,
+				  NVME_LOG_ERROR);
+	if (dev->enabled)
+		worked |= nvmev_ctrl_poll_admin(dev);
+	worked |= nvmev_irq_poll(dev);
+	return worked;
+}
+
+/**
+ * nvmev_ctrl_reset() - reset the controller from outside
+ * @dev: the device, with its controller thread running
+ *
+ * Context: any thread but the controller's; sleeps until no thread touches
+ * the host's memory any more. The caller serialises.
+ */
+void nvmev_ctrl_reset(struct nvmev_dev *dev)
+{
+	reinit_completion(&dev->reset_done);
+	nvmev_ctrl_event(dev, NVMEV_EVENT_RESET);
+	wake_up_process(dev->ctrl_task);
+	wait_for_completion(&dev->reset_done);
+}
+
+static int nvmev_ctrl_thread(void *data)
+{
+	struct nvmev_dev *dev = data;
+	u64 worked_ns = nvmev_clock_ns();
+
+	while (!kthread_should_stop()) {
+		u64 now_ns = nvmev_clock_ns();
+		u64 sleep_ns;
+		ktime_t timeout;
+
+		if (nvmev_ctrl_poll(dev))
+			worked_ns = now_ns;
+		sleep_ns = clamp_t(u64, (now_ns - worked_ns) >>
+				   NVMEV_CTRL_IDLE_SHIFT, NVMEV_CTRL_BUSY_NS,
+				   NVMEV_CTRL_IDLE_NS);
+		timeout = ns_to_ktime(sleep_ns);
+		set_current_state(TASK_IDLE);
+		if (kthread_should_stop() || READ_ONCE(dev->events))
+			__set_current_state(TASK_RUNNING);
+		else
+			schedule_hrtimeout_range(&timeout, sleep_ns / 4,
+						 HRTIMER_MODE_REL);
+		cond_resched();
+	}
+	nvmev_ctrl_disable(dev);
+	return 0;
+}
+
+/**
+ * nvmev_ctrl_init() - prepare the controller and its registers
+ * @dev: the device, with the BAR mapped
+ *
+ * Context: load, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int nvmev_ctrl_init(struct nvmev_dev *dev)
+{
+	unsigned int i;
+
+	dev->admin.buf = (u8 *)get_zeroed_page(GFP_KERNEL);
+	if (!dev->admin.buf)
+		return -ENOMEM;
+	init_completion(&dev->reset_done);
+	spin_lock_init(&dev->error_lock);
+	for (i = 0; i < NVMEV_RANGE_LOCKS; i++)
+		spin_lock_init(&dev->range_locks[i]);
+	dev->load_ns = nvmev_clock_ns();
+
+	memset(dev->bar, 0, NVMEV_BAR_SIZE);
+	nvmev_admin_reset(dev);
+	nvmev_ctrl_reset_registers(dev, true);
+	return 0;
+}
+
+/**
+ * nvmev_ctrl_destroy() - free what nvmev_ctrl_init() made
+ * @dev: the device
+ */
+void nvmev_ctrl_destroy(struct nvmev_dev *dev)
+{
+	free_page((unsigned long)dev->admin.buf);
+	dev->admin.buf = NULL;
+}
+
+/**
+ * nvmev_ctrl_start() - start the controller thread
+ * @dev: the device, with its workers running
+ *
+ * Context: load, may sleep.
+ * Return: 0 or -errno.
+ */
+int nvmev_ctrl_start(struct nvmev_dev *dev)
+{
+	unsigned int cpu = dev->config.cpus[0];
+	struct task_struct *task;
+
+	task = kthread_create_on_node(nvmev_ctrl_thread, dev, cpu_to_node(cpu),
+				      "nvmev/ctrl");
+	if (IS_ERR(task)) {
+		pr_err("no controller thread: error %ld\n", PTR_ERR(task));
+		return PTR_ERR(task);
+	}
+	kthread_bind(task, cpu);
+	dev->ctrl_task = task;
+	wake_up_process(task);
+	return 0;
+}
+
+/**
+ * nvmev_ctrl_stop() - disable the controller and stop its thread
+ * @dev: the device; its workers still run
+ *
+ * Context: unload, sleeps.
+ */
+void nvmev_ctrl_stop(struct nvmev_dev *dev)
+{
+	kthread_stop(dev->ctrl_task);
+	dev->ctrl_task = NULL;
+}

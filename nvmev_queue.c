@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Submission and completion queues (NVMe 1.4, 4.1), the same for the admin
+ * queue and the I/O queues: their memory in the host, doorbells, fetching,
+ * posting and signalling.
+ *
+ * Queues are made and destroyed by the controller thread; everything else is
+ * called by the one thread that owns the queue. No locks.
+ */
+#include <linux/kernel.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "nvmev.h"
+
+/**
+ * nvmev_ring_map() - look up the host memory of a queue
+ * @dev: the device
+ * @ring: what to initialise
+ * @addr: its physically contiguous address at the host, page aligned
+ * @size: number of entries
+ * @entry_shift: log2 of the size of one
+ * @write: whether the device writes to it
+ *
+ * Context: the controller thread, may sleep.
+ * Return: 0, -ENOMEM, or -EFAULT when some page is no memory.
+ */
+int nvmev_ring_map(struct nvmev_dev *dev, struct nvmev_ring *ring, u64 addr,
+		   u32 size, unsigned int entry_shift, bool write)
+{
+	unsigned int nr = DIV_ROUND_UP((u64)size << entry_shift,
+				       NVME_PAGE_SIZE);
+	unsigned int i;
+
+	ring->size = size;
+	ring->pages = kvmalloc_array(nr, sizeof(*ring->pages), GFP_KERNEL);
+	if (!ring->pages)
+		return -ENOMEM;
+
+	for (i = 0; i < nr; i++) {
+		ring->pages[i] = nvmev_host_ptr(dev, addr + (u64)i *
+						NVME_PAGE_SIZE, write);
+		if (!ring->pages[i]) {
+			nvmev_ring_unmap(ring);
+			return -EFAULT;
+		}
+	}
+	return 0;
+}
+
+/**
+ * nvmev_ring_unmap() - forget the host memory of a queue
+ * @ring: the ring; may be unmapped twice
+ */
+void nvmev_ring_unmap(struct nvmev_ring *ring)
+{
+	kvfree(ring->pages);
+	ring->pages = NULL;
+}
+
+static void *nvmev_ring_entry(const struct nvmev_ring *ring, u32 index,
+			      unsigned int entry_shift)
+{
+	u32 offset = index << entry_shift;
+
+	return ring->pages[offset >> NVME_PAGE_SHIFT] +
+		(offset & (NVME_PAGE_SIZE - 1));
+}
+
+/**
+ * nvmev_cq_create() - make a completion queue
+ * @dev: the device
+ * @qid: its identifier
+ * @addr: its memory at the host, page aligned
+ * @size: number of entries
+ * @err: set to -ENOMEM or -EFAULT on failure
+ *
+ * The doorbell reads 0 afterwards. The caller hands the queue to a worker.
+ *
+ * Context: the controller thread, may sleep.
+ * Return: the queue, NULL on failure.
+ */
+struct nvmev_cq *nvmev_cq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
+				 u32 size, int *err)
+{
+	struct nvmev_cq *cq = kzalloc(sizeof(*cq), GFP_KERNEL);
+
+	if (!cq) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	*err = nvmev_ring_map(dev, &cq->ring, addr, size, NVME_CQES, true);
+	if (*err) {
+		kfree(cq);
+		return NULL;
+	}
+
+	cq->qid = qid;
+	cq->phase = NVME_CQE_PHASE;
+	cq->doorbell = nvmev_doorbell(dev, qid, true);
+	INIT_LIST_HEAD(&cq->blocked);
+	INIT_LIST_HEAD(&cq->node);
+	WRITE_ONCE(*cq->doorbell, 0);
+	return cq;
+}
+
+/**
+ * nvmev_cq_destroy() - free a completion queue that no thread holds
+ * @cq: the queue or NULL
+ */
+void nvmev_cq_destroy(struct nvmev_cq *cq)
+{
+	if (!cq)
+		return;
+	nvmev_ring_unmap(&cq->ring);
+	kfree(cq);
+}
+
+/**
+ * nvmev_sq_create() - make a submission queue
+ * @dev: the device
+ * @qid: its identifier; an I/O queue gets a command for each entry
+ * @addr: its memory at the host, page aligned
+ * @size: number of entries
+ * @cq: where it completes
+ * @err: set to -ENOMEM or -EFAULT on failure
+ *
+ * The doorbell reads 0 afterwards. The caller hands the queue to a worker.
+ *
+ * Context: the controller thread, may sleep.
+ * Return: the queue, NULL on failure.
+ */
+struct nvmev_sq *nvmev_sq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
+				 u32 size, struct nvmev_cq *cq, int *err)
+{
+	struct nvmev_sq *sq = kzalloc(sizeof(*sq), GFP_KERNEL);
+	u32 i;
+
+	if (!sq) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	*err = nvmev_ring_map(dev, &sq->ring, addr, size, NVME_SQES, false);
+	if (*err)
+		goto free_sq;
+
+	INIT_LIST_HEAD(&sq->free);
+	INIT_LIST_HEAD(&sq->node);
+	if (qid) {
+		sq->ios = kvcalloc(size, sizeof(*sq->ios), GFP_KERNEL);
+		if (!sq->ios) {
+			*err = -ENOMEM;
+			goto unmap;
+		}
+		for (i = 0; i < size; i++) {
+			sq->ios[i].sq = sq;
+			timerqueue_init(&sq->ios[i].due);
+			list_add_tail(&sq->ios[i].node, &sq->free);
+		}
+	}
+
+	sq->qid = qid;
+	sq->cq = cq;
+	sq->bad_tail = U32_MAX;
+	sq->doorbell = nvmev_doorbell(dev, qid, false);
+	cq->nr_sqs++;
+	WRITE_ONCE(*sq->doorbell, 0);
+	return sq;
+
+unmap:
+	nvmev_ring_unmap(&sq->ring);
+free_sq:
+	kfree(sq);
+	return NULL;
+}
+
+/**
+ * nvmev_sq_destroy() - free a submission queue that no thread holds
+ * @sq: the queue or NULL
+ */
+void nvmev_sq_destroy(struct nvmev_sq *sq)
+{
+	if (!sq)
+		return;
+	sq->cq->nr_sqs--;
+	nvmev_ring_unmap(&sq->ring);
+	kvfree(sq->ios);
+	kfree(sq);
+}
+
+/**
+ * nvmev_sq_pending() - entries submitted and not yet fetched
+ * @dev: the device
+ * @sq: the queue
+ *
+ * A tail outside of the queue is reported and otherwise ignored (5.2, Invalid
+ * Doorbell Write Value).
+ *
+ * Context: the owner of the queue.
+ * Return: their number.
+ */
+u32 nvmev_sq_pending(struct nvmev_dev *dev, struct nvmev_sq *sq)
+{
+	u32 tail = le32_to_cpu(READ_ONCE(*sq->doorbell));
+
+	if (unlikely(tail >= sq->ring.size)) {
+		if (tail != sq->bad_tail) {
+			sq->bad_tail = tail;
+			nvmev_ctrl_event(dev, NVMEV_EVENT_BAD_DOORBELL_VALUE);
+		}
+	} else {
+		sq->tail = tail;
+	}
+
+	if (sq->tail >= sq->head)
+		return sq->tail - sq->head;
+	return sq->ring.size - sq->head + sq->tail;
+}
+
+/**
+ * nvmev_sq_fetch() - copy the next entry
+ * @sq: the queue, with at least one entry pending
+ * @cmd: where to put it; the host may reuse the entry from now on
+ *
+ * Context: the owner of the queue.
+ */
+void nvmev_sq_fetch(struct nvmev_sq *sq, struct nvme_command *cmd)
+{
+	/*
+	 * The doorbell was read before: pairs with the wmb() that precedes
+	 * the host's doorbell write.
+	 */
+	rmb();
+	memcpy(cmd, nvmev_ring_entry(&sq->ring, sq->head, NVME_SQES),
+	       sizeof(*cmd));
+	if (++sq->head == sq->ring.size)
+		sq->head = 0;
+}
+
+/**
+ * nvmev_cq_full() - whether a completion queue has no room
+ * @dev: the device
+ * @cq: the queue
+ *
+ * Context: the owner of the queue.
+ */
+bool nvmev_cq_full(struct nvmev_dev *dev, struct nvmev_cq *cq)
+{
+	u32 next = cq->tail + 1 == cq->ring.size ? 0 : cq->tail + 1;
+	u32 head;
+
+	if (likely(next != cq->head))
+		return false;
+
+	head = le32_to_cpu(READ_ONCE(*cq->doorbell));
+	if (head == cq->head)
+		return true;
+	if (head >= cq->ring.size) {
+		nvmev_ctrl_event(dev, NVMEV_EVENT_BAD_DOORBELL_VALUE);
+		return true;
+	}
+	cq->head = head;
+	return next == head;
+}
+
+/**
+ * nvmev_cq_post() - post one completion
+ * @cq: the queue, not full
+ * @sq: the submission queue of the command
+ * @cid: its identifier
+ * @result: dword 0
+ * @status: its status, without the phase tag
+ *
+ * Context: the owner of the queue.
+ */
+void nvmev_cq_post(struct nvmev_cq *cq, const struct nvmev_sq *sq, __le16 cid,
+		   u32 result, u16 status)
+{
+	struct nvme_completion *cqe = nvmev_ring_entry(&cq->ring, cq->tail,
+						       NVME_CQES);
+
+	WRITE_ONCE(cqe->result, cpu_to_le32(result));
+	WRITE_ONCE(cqe->rsvd, 0);
+	WRITE_ONCE(cqe->sq_head, cpu_to_le16(sq->head));
+	WRITE_ONCE(cqe->sq_id, cpu_to_le16(sq->qid));
+	WRITE_ONCE(cqe->cid, cid);
+	/*
+	 * The phase tag hands the entry, and the data of the command, to the
+	 * host: pairs with dma_rmb() in nvme_poll_cq().
+	 */
+	wmb();
+	WRITE_ONCE(cqe->status, cpu_to_le16(status << 1 | cq->phase));
+
+	if (++cq->tail == cq->ring.size) {
+		cq->tail = 0;
+		cq->phase ^= NVME_CQE_PHASE;
+	}
+	cq->unsignalled++;
+}
+
+/**
+ * nvmev_cq_signal() - raise the interrupt for what was posted
+ * @dev: the device
+ * @cq: the queue
+ * @now_ns: the time, for coalescing
+ *
+ * Interrupt Coalescing (5.21.1.8) aggregates I/O queues only, and not for a
+ * vector whose Interrupt Vector Configuration disables it.
+ *
+ * Context: the owner of the queue.
+ * Return: true when an interrupt is held back for aggregation.
+ */
+bool nvmev_cq_signal(struct nvmev_dev *dev, struct nvmev_cq *cq, u64 now_ns)
+{
+	const struct nvmev_features *features = &dev->admin.features;
+	u32 coalesce = READ_ONCE(features->irq_coalesce);
+	u64 time_ns = (coalesce >> 8 & 0xff) * 100ULL * NSEC_PER_USEC;
+	u32 threshold = coalesce & 0xff;
+
+	if (!cq->unsignalled)
+		return false;
+	if (unlikely(time_ns && threshold && cq->qid && cq->irq &&
+		     !READ_ONCE(features->irq_no_coalesce[cq->vector]))) {
+		if (!cq->unsignalled_ns)
+			cq->unsignalled_ns = now_ns;
+		if (cq->unsignalled <= threshold &&
+		    now_ns - cq->unsignalled_ns < time_ns)
+			return true;
+		cq->unsignalled_ns = 0;
+	}
+	cq->unsignalled = 0;
+	if (cq->irq)
+		nvmev_irq_raise(dev, cq->vector);
+	return false;
+}
