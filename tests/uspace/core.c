@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The whole device core with a host beside it: data through every form of
+ * PRP, timing on a virtual clock to the nanosecond, several workers on real
+ * threads. Built with the address, undefined behaviour or thread sanitizer.
+ *
+ *	core virtual SEED	deterministic, on a virtual clock
+ *	core threads SECONDS	real threads, one host thread for each queue
+ */
+#include <time.h>
+
+#include "harness.h"
+
+#define QUEUES		3
+#define DEPTH		64
+#define RINGS_AT	SZ_64K
+#define DATA_AT		SZ_1M
+#define LISTS_AT	(8 * SZ_1M)
+
+static u64 seed = 1;
+
+static u64 below(u64 n)
+{
+	return uspace_random(&seed) % n;
+}
+
+static struct nvmev_dev *device_create(u64 latency_ns, u32 slots)
+{
+	struct nvmev_config config = {
+		.start = 0x100000000,
+		.size = 9 << 20,
+		.lba_shift = 9,
+		.queues = 8,
+		.queue_depth = 1024,
+		.nr_workers = 2,
+		.timing = {
+			.latency_ns = { latency_ns, latency_ns },
+			.slots = slots,
+		},
+	};
+
+	return uspace_device_create(&config);
+}
+
+/*
+ * Describes a buffer by PRPs, the list at an offset of its own and over as
+ * many pages as it needs.
+ */
+static void set_prps(struct nvme_command *cmd, u64 addr, u32 len, u64 list)
+{
+	u32 first = min(len, (u32)(4096 - addr % 4096));
+	u32 left = len - first, nr = DIV_ROUND_UP(left, 4096);
+	u64 page = (addr | 4095) + 1;
+
+	cmd->prp1 = cpu_to_le64(addr);
+	cmd->prp2 = 0;
+	if (nr == 1) {
+		cmd->prp2 = cpu_to_le64(page);
+		return;
+	}
+	if (!nr)
+		return;
+	cmd->prp2 = cpu_to_le64(list);
+	while (nr) {
+		if (list % 4096 == 4088 && nr > 1) {
+			u64 next = (list & ~4095ULL) + 8192;
+
+			*(__le64 *)(uspace_host + list) = cpu_to_le64(next);
+			list = next;
+		}
+		*(__le64 *)(uspace_host + list) = cpu_to_le64(page);
+		list += 8;
+		page += 4096;
+		nr--;
+	}
+}
+
+static void set_range(struct nvme_command *cmd, u64 lba, u32 blocks)
+{
+	cmd->nsid = cpu_to_le32(1);
+	cmd->cdw10 = cpu_to_le32(lba);
+	cmd->cdw11 = cpu_to_le32(lba >> 32);
+	cmd->cdw12 = cpu_to_le32(blocks - 1);
+}
+
+static int rw(struct nvmev_dev *dev, struct uspace_queue *queue, u8 opcode,
+	      u64 lba, u32 blocks, u64 addr)
+{
+	struct nvme_command cmd = { .opcode = opcode };
+
+	set_range(&cmd, lba, blocks);
+	/* Lists begin anywhere in a page */
+	set_prps(&cmd, addr, blocks << 9, LISTS_AT + 8 * below(512));
+	return uspace_sync(dev, queue, &cmd, NULL);
+}
+
+/* --- data ------------------------------------------------------------------- */
+
+static void test_data(struct nvmev_dev *dev, struct uspace_queue *queue)
+{
+	u8 *shadow = malloc(dev->ns.bytes);
+	unsigned int i;
+	u32 j;
+
+	memcpy(shadow, dev->storage, dev->ns.bytes);
+	for (i = 0; i < 3000; i++) {
+		u32 blocks = 1 + below(below(8) ? 64 : 4096);
+		u64 lba = below(dev->ns.nr_lba - blocks + 1);
+		u64 addr = DATA_AT + 4 * below(2048);
+		u8 *host = uspace_host + addr;
+		u32 len = blocks << 9;
+
+		switch (below(5)) {
+		case 0:
+		case 1:
+			for (j = 0; j < len; j++)
+				host[j] = uspace_random(&seed);
+			check(!rw(dev, queue, NVME_NVM_WRITE, lba, blocks,
+				  addr));
+			memcpy(shadow + (lba << 9), host, len);
+			break;
+		case 2:
+			memset(host - 4, 0xa5, len + 8);
+			check(!rw(dev, queue, NVME_NVM_READ, lba, blocks,
+				  addr));
+			check(!memcmp(host, shadow + (lba << 9), len));
+			check(host[-1] == 0xa5 && host[len] == 0xa5);
+			break;
+		case 3:
+			memcpy(host, shadow + (lba << 9), len);
+			check(!rw(dev, queue, NVME_NVM_COMPARE, lba, blocks,
+				  addr));
+			host[below(len)] ^= 1 << below(8);
+			check((rw(dev, queue, NVME_NVM_COMPARE, lba, blocks,
+				  addr) & 0x7ff) == NVME_SC_COMPARE_FAILED);
+			break;
+		default:
+			check(!rw(dev, queue, NVME_NVM_WRITE_ZEROES, lba,
+				  blocks, addr));
+			memset(shadow + (lba << 9), 0, len);
+			break;
+		}
+	}
+	check(!memcmp(dev->storage, shadow, dev->ns.bytes));
+	free(shadow);
+}
+
+/* --- what must be refused, and change nothing -------------------------------- */
+
+static void refused(struct nvmev_dev *dev, struct uspace_queue *queue,
+		    struct nvme_command *cmd, u16 status)
+{
+	u8 *before = malloc(dev->ns.bytes);
+	int got;
+
+	memcpy(before, dev->storage, dev->ns.bytes);
+	got = uspace_sync(dev, queue, cmd, NULL);
+	if ((got & 0x7ff) != status) {
+		fprintf(stderr, "opcode %#x: status %#x instead of %#x\n",
+			cmd->opcode, got, status);
+		exit(1);
+	}
+	check(!memcmp(before, dev->storage, dev->ns.bytes));
+	free(before);
+}
+
+static void test_refusals(struct nvmev_dev *dev, struct uspace_queue *queue)
+{
+	struct nvme_command good = { .opcode = NVME_NVM_WRITE }, cmd;
+	__le64 *list = (void *)(uspace_host + LISTS_AT);
+	unsigned int i;
+
+	set_range(&good, 0, 64);
+	for (i = 0; i < 512; i++)
+		list[i] = cpu_to_le64(DATA_AT + 4096 * i);
+	good.prp1 = cpu_to_le64(DATA_AT);
+	good.prp2 = cpu_to_le64(LISTS_AT);
+
+	cmd = good;
+	cmd.opcode = 0x7f;
+	refused(dev, queue, &cmd, NVME_SC_INVALID_OPCODE);
+	cmd = good;
+	cmd.nsid = 0;
+	refused(dev, queue, &cmd, NVME_SC_INVALID_NS);
+	cmd.nsid = cpu_to_le32(2);
+	refused(dev, queue, &cmd, NVME_SC_INVALID_NS);
+	cmd.nsid = cpu_to_le32(NVME_NSID_ALL);
+	refused(dev, queue, &cmd, NVME_SC_INVALID_NS);
+	cmd = good;
+	cmd.flags = 1;
+	refused(dev, queue, &cmd, NVME_SC_INVALID_FIELD);
+	cmd.flags = 0x40;
+	refused(dev, queue, &cmd, NVME_SC_INVALID_FIELD);
+	cmd = good;
+	set_range(&cmd, dev->ns.nr_lba - 63, 64);
+	refused(dev, queue, &cmd, NVME_SC_LBA_RANGE);
+	set_range(&cmd, ~0ULL, 64);
+	refused(dev, queue, &cmd, NVME_SC_LBA_RANGE);
+	set_range(&cmd, 0, NVMEV_MAX_TRANSFER / 512 + 1);
+	refused(dev, queue, &cmd, NVME_SC_INVALID_FIELD);
+
+	/* PRP1 by bytes, PRP2 and entries not at a page, no memory */
+	cmd = good;
+	cmd.prp1 = cpu_to_le64(DATA_AT + 2);
+	refused(dev, queue, &cmd, NVME_SC_PRP_OFFSET_INVALID);
+	cmd.prp1 = cpu_to_le64(USPACE_HOST_BYTES);
+	refused(dev, queue, &cmd, NVME_SC_DATA_XFER_ERROR);
+	cmd = good;
+	set_range(&cmd, 0, 16);
+	cmd.prp2 = cpu_to_le64(DATA_AT + 4);
+	refused(dev, queue, &cmd, NVME_SC_PRP_OFFSET_INVALID);
+	cmd = good;
+	cmd.prp2 = cpu_to_le64(LISTS_AT + 4);
+	refused(dev, queue, &cmd, NVME_SC_PRP_OFFSET_INVALID);
+	cmd.prp2 = cpu_to_le64(~7ULL);
+	refused(dev, queue, &cmd, NVME_SC_DATA_XFER_ERROR);
+	cmd = good;
+	list[6] = cpu_to_le64(DATA_AT + 8);
+	refused(dev, queue, &cmd, NVME_SC_PRP_OFFSET_INVALID);
+	list[6] = cpu_to_le64(USPACE_HOST_BYTES + 4096);
+	refused(dev, queue, &cmd, NVME_SC_DATA_XFER_ERROR);
+
+	/* A list whose last slot leads to itself has no end */
+	list[511] = cpu_to_le64(LISTS_AT + 4088);
+	cmd.prp2 = cpu_to_le64(LISTS_AT + 4088);
+	refused(dev, queue, &cmd, NVME_SC_PRP_OFFSET_INVALID);
+}
+
+/* --- timing -------------------------------------------------------------------- */
+
+/* Completes at the due time: not a nanosecond before, and then at once */
+static void test_due(struct nvmev_dev *dev, struct uspace_queue *queue)
+{
+	const u64 latency = dev->timing.config.latency_ns[NVMEV_READ];
+	const u32 slots = dev->timing.config.slots;
+	struct nvme_command cmd = { .opcode = NVME_NVM_READ };
+	struct nvme_completion cqe;
+	u32 i, done = 0;
+	u64 start;
+
+	set_range(&cmd, 0, 8);
+	cmd.prp1 = cpu_to_le64(DATA_AT);
+	uspace_now_ns += 10 * latency;
+	start = uspace_now_ns;
+	for (i = 0; i < 3 * slots; i++)
+		uspace_submit(dev, queue, &cmd);
+	uspace_run(dev, 3);
+	for (i = 1; i <= 3; i++) {
+		uspace_now_ns = start + i * latency - 1;
+		uspace_run(dev, 3);
+		check(!uspace_reap(dev, queue, &cqe));
+		uspace_now_ns++;
+		uspace_run(dev, 3);
+		while (uspace_reap(dev, queue, &cqe))
+			done++;
+		check(done == i * slots);
+	}
+}
+
+/* More commands than the CQ takes before the host reads: none is lost */
+static void test_full_cq(struct nvmev_dev *dev, struct uspace_queue *queue)
+{
+	struct nvme_command cmd = { .opcode = NVME_NVM_READ };
+	struct nvme_completion cqe;
+	u32 sent = 0, done = 0, i;
+
+	set_range(&cmd, 0, 1);
+	cmd.prp1 = cpu_to_le64(DATA_AT);
+	for (i = 0; i < 4; i++) {
+		u32 n = queue->size - 1;
+
+		while (n--) {
+			uspace_submit(dev, queue, &cmd);
+			sent++;
+		}
+		uspace_run(dev, 8);
+		uspace_now_ns += NSEC_PER_SEC;
+		uspace_run(dev, 8);
+		/* One entry is read: one comes after it, in order */
+		check(uspace_reap(dev, queue, &cqe));
+		check(le16_to_cpu(cqe.cid) == (u16)(queue->next_cid - sent +
+						    done));
+		done++;
+		uspace_run(dev, 8);
+		while (done < sent && uspace_reap(dev, queue, &cqe)) {
+			done++;
+			uspace_run(dev, 2);
+		}
+		check(done == sent);
+	}
+	check(!uspace_reap(dev, queue, &cqe));
+}
+
+static void run_virtual(void)
+{
+	struct nvmev_dev *dev = device_create(1000000, 4);
+	struct uspace_queue admin, queues[QUEUES];
+	unsigned int i;
+
+	check(uspace_enable(dev, &admin));
+	for (i = 0; i < QUEUES; i++)
+		check(!uspace_create_queue(dev, &admin, &queues[i], i + 1,
+					   DEPTH, RINGS_AT * (i + 1)));
+	test_data(dev, &queues[0]);
+	test_refusals(dev, &queues[1]);
+	test_due(dev, &queues[2]);
+	test_full_cq(dev, &queues[2]);
+	check(uspace_disable(dev));
+
+	/* And once more, from the beginning */
+	check(uspace_enable(dev, &admin));
+	check(!uspace_create_queue(dev, &admin, &queues[0], 1, DEPTH,
+				   RINGS_AT));
+	test_data(dev, &queues[0]);
+	uspace_device_destroy(dev);
+	puts("virtual: ok");
+}
+
+/* --- threads --------------------------------------------------------------------- */
+
+struct host_thread {
+	struct nvmev_dev *dev;
+	struct uspace_queue queue;
+	pthread_t thread;
+	u64 commands;
+	bool stop;
+};
+
+/* Writes and reads back blocks of its own, many in flight */
+static void *host_thread(void *data)
+{
+	struct host_thread *host = data;
+	struct uspace_queue *queue = &host->queue;
+	u64 base = queue->qid * 1000, round = 0;
+	u64 addr = DATA_AT + queue->qid * (256 << 10);
+	struct nvme_completion cqe;
+	u32 i, done;
+
+	while (!READ_ONCE(host->stop)) {
+		bool write = !(round & 1);
+
+		for (i = 0; i < 32; i++) {
+			struct nvme_command cmd = {
+				.opcode = write ? NVME_NVM_WRITE :
+						  NVME_NVM_READ,
+			};
+			u64 *buf = (void *)(uspace_host + addr + i * 4096);
+
+			*buf = write ? round + i : 0;
+			set_range(&cmd, base + 8 * i, 8);
+			cmd.prp1 = cpu_to_le64(addr + i * 4096);
+			uspace_submit(host->dev, queue, &cmd);
+		}
+		for (done = 0; done < 32; ) {
+			if (!uspace_reap(host->dev, queue, &cqe)) {
+				uspace_run(host->dev, 1);
+				continue;
+			}
+			check(le16_to_cpu(cqe.status) >> 1 == 0);
+			done++;
+		}
+		if (!write)
+			for (i = 0; i < 32; i++)
+				check(*(u64 *)(uspace_host + addr + i * 4096)
+				      == round - 1 + i);
+		round++;
+		host->commands += 32;
+	}
+	return NULL;
+}
+
+static void run_threads(unsigned int seconds)
+{
+	struct host_thread hosts[QUEUES] = { };
+	struct seq_file null = { .file = fopen("/dev/null", "w") };
+	struct uspace_queue admin;
+	u64 end, commands = 0;
+	struct nvmev_dev *dev;
+	unsigned int i;
+
+	uspace_threads = true;
+	dev = device_create(20000, 16);
+	check(uspace_enable(dev, &admin));
+	for (i = 0; i < QUEUES; i++) {
+		hosts[i].dev = dev;
+		check(!uspace_create_queue(dev, &admin, &hosts[i].queue, i + 1,
+					   DEPTH, RINGS_AT * (i + 1)));
+		check(!pthread_create(&hosts[i].thread, NULL, host_thread,
+				      &hosts[i]));
+	}
+
+	/* Meanwhile the knobs turn and the statistics are read and reset */
+	end = nvmev_clock_ns() + seconds * (u64)NSEC_PER_SEC;
+	while (nvmev_clock_ns() < end) {
+		nvmev_timing_set_latency(&dev->timing, below(2), below(50000));
+		check(!nvmev_timing_set_slots(&dev->timing, 1 + below(64)));
+		nvmev_timing_set_bw(&dev->timing, below(2), below(2) << 30);
+		check(!nvmev_stat_show(dev, &null));
+		if (!below(100))
+			nvmev_stat_reset(dev);
+		uspace_run(dev, 1);
+	}
+	for (i = 0; i < QUEUES; i++) {
+		WRITE_ONCE(hosts[i].stop, true);
+		pthread_join(hosts[i].thread, NULL);
+		commands += hosts[i].commands;
+	}
+	check(uspace_disable(dev));
+	uspace_device_destroy(dev);
+	fclose(null.file);
+	printf("threads: ok, %llu commands\n", commands);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[1], "virtual")) {
+		seed = strtoull(argv[2], NULL, 0) ?: 1;
+		run_virtual();
+		return 0;
+	}
+	if (argc == 3 && !strcmp(argv[1], "threads")) {
+		run_threads(strtoul(argv[2], NULL, 0));
+		return 0;
+	}
+	fprintf(stderr, "usage: %s virtual SEED | threads SECONDS\n", argv[0]);
+	return 2;
+}

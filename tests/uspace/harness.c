@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The stand-ins that need code, the host's side of the device, and a small
+ * host driver for the tests.
+ */
+#include <sched.h>
+#include <stdarg.h>
+#include <time.h>
+
+#include "harness.h"
+
+u8 *uspace_host;
+u64 uspace_now_ns = 1;
+bool uspace_threads;
+bool uspace_quiet;
+unsigned long uspace_irqs[NVMEV_MAX_VECTORS];
+
+static struct nvmev_dev *uspace_dev;
+static __thread struct task_struct *uspace_current;
+
+/* --- timerqueue ------------------------------------------------------------ */
+
+static bool timerqueue_before(const struct timerqueue_node *a,
+			      const struct timerqueue_node *b)
+{
+	return a->expires != b->expires ? a->expires < b->expires :
+					  a->seq < b->seq;
+}
+
+static void timerqueue_place(struct timerqueue_head *head, size_t i,
+			     struct timerqueue_node *node)
+{
+	head->heap[i] = node;
+	node->index = i;
+}
+
+/* Puts a node where it belongs, beginning at a free place */
+static void timerqueue_sift(struct timerqueue_head *head, size_t i,
+			    struct timerqueue_node *node)
+{
+	while (i && timerqueue_before(node, head->heap[(i - 1) / 2])) {
+		timerqueue_place(head, i, head->heap[(i - 1) / 2]);
+		i = (i - 1) / 2;
+	}
+	for (;;) {
+		size_t child = 2 * i + 1;
+
+		if (child >= head->nr)
+			break;
+		if (child + 1 < head->nr &&
+		    timerqueue_before(head->heap[child + 1],
+				      head->heap[child]))
+			child++;
+		if (timerqueue_before(node, head->heap[child]))
+			break;
+		timerqueue_place(head, i, head->heap[child]);
+		i = child;
+	}
+	timerqueue_place(head, i, node);
+}
+
+void timerqueue_init(struct timerqueue_node *node)
+{
+	node->index = SIZE_MAX;
+}
+
+void timerqueue_init_head(struct timerqueue_head *head)
+{
+	memset(head, 0, sizeof(*head));
+}
+
+bool timerqueue_add(struct timerqueue_head *head, struct timerqueue_node *node)
+{
+	check(node->index == SIZE_MAX);
+	if (head->nr == head->room) {
+		head->room = head->room ? 2 * head->room : 64;
+		head->heap = realloc(head->heap,
+				     head->room * sizeof(*head->heap));
+	}
+	node->seq = head->seq++;
+	head->nr++;
+	timerqueue_sift(head, head->nr - 1, node);
+	return head->heap[0] == node;
+}
+
+bool timerqueue_del(struct timerqueue_head *head, struct timerqueue_node *node)
+{
+	size_t i = node->index;
+	struct timerqueue_node *last = head->heap[head->nr - 1];
+
+	check(i < head->nr && head->heap[i] == node);
+	head->nr--;
+	node->index = SIZE_MAX;
+	if (last != node)
+		timerqueue_sift(head, i, last);
+	if (!head->nr) {
+		free(head->heap);
+		head->heap = NULL;
+		head->room = 0;
+	}
+	return head->nr;
+}
+
+/* --- allocation and threads ------------------------------------------------ */
+
+void *uspace_alloc(size_t n, size_t size, bool zero)
+{
+	return zero ? calloc(n, size) : malloc(n * size);
+}
+
+static void *uspace_thread(void *data)
+{
+	uspace_current = data;
+	uspace_current->fn(uspace_current->data);
+	return NULL;
+}
+
+struct task_struct *kthread_create_on_node(int (*fn)(void *data), void *data,
+					   int node, const char *name, ...)
+{
+	struct task_struct *task = calloc(1, sizeof(*task));
+
+	task->fn = fn;
+	task->data = data;
+	return task;
+}
+
+void wake_up_process(struct task_struct *task)
+{
+	if (!uspace_threads || task->started)
+		return;
+	task->started = true;
+	check(!pthread_create(&task->thread, NULL, uspace_thread, task));
+}
+
+int kthread_stop(struct task_struct *task)
+{
+	WRITE_ONCE(task->stop, true);
+	if (task->started) {
+		pthread_join(task->thread, NULL);
+	} else {
+		/* The function sees at once that it has to stop */
+		uspace_current = task;
+		task->fn(task->data);
+		uspace_current = NULL;
+	}
+	free(task);
+	return 0;
+}
+
+bool kthread_should_stop(void)
+{
+	return READ_ONCE(uspace_current->stop);
+}
+
+void schedule(void)
+{
+	sched_yield();
+}
+
+void schedule_hrtimeout_range(ktime_t *timeout, u64 delta, int mode)
+{
+	sched_yield();
+}
+
+void wait_for_completion(struct completion *done)
+{
+	while (!READ_ONCE(done->done)) {
+		if (uspace_threads)
+			sched_yield();
+		else
+			uspace_run(uspace_dev, 1);
+	}
+}
+
+/* --- the host's side of the device ----------------------------------------- */
+
+u64 nvmev_clock_ns(void)
+{
+	struct timespec ts;
+
+	if (!uspace_threads)
+		return uspace_now_ns;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+void *nvmev_host_ptr(struct nvmev_dev *dev, u64 addr, bool write)
+{
+	return addr < USPACE_HOST_BYTES ? uspace_host + addr : NULL;
+}
+
+void nvmev_irq_raise(struct nvmev_dev *dev, u16 vector)
+{
+	__atomic_fetch_add(&uspace_irqs[vector], 1, __ATOMIC_RELAXED);
+}
+
+bool nvmev_irq_poll(struct nvmev_dev *dev)
+{
+	return false;
+}
+
+struct nvmev_dev *uspace_device_create(const struct nvmev_config *config)
+{
+	struct nvmev_dev *dev = calloc(1, sizeof(*dev));
+
+	check(!uspace_dev);
+	uspace_dev = dev;
+	uspace_host = aligned_alloc(4096, USPACE_HOST_BYTES);
+	memset(uspace_host, 0, USPACE_HOST_BYTES);
+	dev->config = *config;
+	dev->storage_bytes = config->size - NVMEV_STORAGE_OFFSET;
+	dev->bar = aligned_alloc(4096, NVMEV_BAR_SIZE);
+	dev->storage = aligned_alloc(4096, dev->storage_bytes);
+	memset(dev->storage, 0, dev->storage_bytes);
+	dev->ns.nsid = 1;
+	dev->ns.lba_shift = config->lba_shift;
+	dev->ns.nr_lba = dev->storage_bytes >> config->lba_shift;
+	dev->ns.bytes = dev->ns.nr_lba << config->lba_shift;
+	dev->tolerance_ns = 100 * NSEC_PER_USEC;
+	check(!nvmev_timing_init(&dev->timing, &config->timing));
+	check(!nvmev_ctrl_init(dev));
+	check(!nvmev_workers_start(dev));
+	check(!nvmev_ctrl_start(dev));
+	return dev;
+}
+
+void uspace_device_destroy(struct nvmev_dev *dev)
+{
+	nvmev_ctrl_stop(dev);
+	nvmev_workers_stop(dev);
+	nvmev_ctrl_destroy(dev);
+	nvmev_timing_destroy(&dev->timing);
+	free(dev->storage);
+	free(dev->bar);
+	free(dev);
+	free(uspace_host);
+	uspace_dev = NULL;
+}
+
+/* --- without threads ------------------------------------------------------- */
+
+/*
+ * One round of every thread. The controller thread may wait for a worker, and
+ * then gets here again: it is not entered twice.
+ */
+void uspace_run(struct nvmev_dev *dev, unsigned int rounds)
+{
+	static bool in_ctrl;
+	unsigned int w;
+
+	if (uspace_threads) {
+		sched_yield();
+		return;
+	}
+	while (rounds--) {
+		if (!in_ctrl) {
+			in_ctrl = true;
+			nvmev_ctrl_poll(dev);
+			in_ctrl = false;
+		}
+		for (w = 0; w < dev->config.nr_workers; w++)
+			nvmev_worker_poll(&dev->workers[w]);
+	}
+}
+
+/* --- a host driver --------------------------------------------------------- */
+
+u32 uspace_reg_read(struct nvmev_dev *dev, unsigned int reg)
+{
+	return le32_to_cpu(READ_ONCE(*(__le32 *)(dev->bar + reg)));
+}
+
+void uspace_reg_write(struct nvmev_dev *dev, unsigned int reg, u32 value)
+{
+	WRITE_ONCE(*(__le32 *)(dev->bar + reg), cpu_to_le32(value));
+}
+
+/* The admin queue lies in the first two pages of the host's memory */
+bool uspace_enable(struct nvmev_dev *dev, struct uspace_queue *admin)
+{
+	unsigned int i;
+
+	*admin = (struct uspace_queue){
+		.size = 32, .sq_addr = 0, .cq_addr = 4096, .phase = 1,
+	};
+	memset(uspace_host, 0, 8192);
+	uspace_reg_write(dev, NVME_REG_AQA, 31 << 16 | 31);
+	uspace_reg_write(dev, NVME_REG_ASQ, 0);
+	uspace_reg_write(dev, NVME_REG_ASQ + 4, 0);
+	uspace_reg_write(dev, NVME_REG_ACQ, 4096);
+	uspace_reg_write(dev, NVME_REG_ACQ + 4, 0);
+	uspace_reg_write(dev, NVME_REG_CC, NVME_CC_EN | 6 << 16 | 4 << 20);
+	for (i = 0; i < 100000000; i++) {
+		uspace_run(dev, 1);
+		if (uspace_reg_read(dev, NVME_REG_CSTS) & NVME_CSTS_RDY)
+			return true;
+	}
+	return false;
+}
+
+bool uspace_disable(struct nvmev_dev *dev)
+{
+	unsigned int i;
+
+	uspace_reg_write(dev, NVME_REG_CC, 0);
+	for (i = 0; i < 100000000; i++) {
+		uspace_run(dev, 1);
+		if (!(uspace_reg_read(dev, NVME_REG_CSTS) & NVME_CSTS_RDY))
+			return true;
+	}
+	return false;
+}
+
+/* Writes the entry and rings the doorbell; the caller keeps within the size */
+u16 uspace_submit(struct nvmev_dev *dev, struct uspace_queue *queue,
+		  struct nvme_command *cmd)
+{
+	u16 cid = queue->next_cid++;
+
+	cmd->cid = cpu_to_le16(cid);
+	memcpy(uspace_host + queue->sq_addr + queue->tail * sizeof(*cmd), cmd,
+	       sizeof(*cmd));
+	queue->tail = (queue->tail + 1) % queue->size;
+	WRITE_ONCE(*nvmev_doorbell(dev, queue->qid, false),
+		   cpu_to_le32(queue->tail));
+	return cid;
+}
+
+bool uspace_reap(struct nvmev_dev *dev, struct uspace_queue *queue,
+		 struct nvme_completion *cqe)
+{
+	struct nvme_completion *entry = (void *)(uspace_host + queue->cq_addr);
+
+	entry += queue->head;
+	if ((le16_to_cpu(READ_ONCE(entry->status)) & 1) != queue->phase)
+		return false;
+	*cqe = *entry;
+	if (++queue->head == queue->size) {
+		queue->head = 0;
+		queue->phase ^= 1;
+	}
+	WRITE_ONCE(*nvmev_doorbell(dev, queue->qid, true),
+		   cpu_to_le32(queue->head));
+	return true;
+}
+
+/* Submits one command and waits for it: its status, or -1 */
+int uspace_sync(struct nvmev_dev *dev, struct uspace_queue *queue,
+		struct nvme_command *cmd, u32 *result)
+{
+	u16 cid = uspace_submit(dev, queue, cmd);
+	struct nvme_completion cqe;
+	unsigned int i;
+
+	for (i = 0; i < 100000000; i++) {
+		if (uspace_reap(dev, queue, &cqe)) {
+			check(le16_to_cpu(cqe.cid) == cid);
+			if (result)
+				*result = le32_to_cpu(cqe.result);
+			return le16_to_cpu(cqe.status) >> 1;
+		}
+		uspace_run(dev, 1);
+		if (!uspace_threads)
+			uspace_now_ns += 1000;
+	}
+	return -1;
+}
+
+/* Creates a queue pair whose rings lie at @addr, the CQ behind the SQ */
+int uspace_create_queue(struct nvmev_dev *dev, struct uspace_queue *admin,
+			struct uspace_queue *queue, u16 qid, u32 size,
+			u64 addr)
+{
+	struct nvme_command cmd = { .opcode = NVME_ADMIN_CREATE_CQ };
+	u64 sq_bytes = (size * sizeof(cmd) + 4095) & ~4095ULL;
+	int status;
+
+	*queue = (struct uspace_queue){
+		.qid = qid, .size = size, .sq_addr = addr,
+		.cq_addr = addr + sq_bytes, .phase = 1,
+	};
+	memset(uspace_host + queue->cq_addr, 0,
+	       size * sizeof(struct nvme_completion));
+	cmd.prp1 = cpu_to_le64(queue->cq_addr);
+	cmd.cdw10 = cpu_to_le32((size - 1) << 16 | qid);
+	cmd.cdw11 = cpu_to_le32(qid << 16 | NVME_CQ_IEN | NVME_QUEUE_PC);
+	status = uspace_sync(dev, admin, &cmd, NULL);
+	if (status)
+		return status;
+
+	memset(&cmd, 0, sizeof(cmd));
+	cmd.opcode = NVME_ADMIN_CREATE_SQ;
+	cmd.prp1 = cpu_to_le64(queue->sq_addr);
+	cmd.cdw10 = cpu_to_le32((size - 1) << 16 | qid);
+	cmd.cdw11 = cpu_to_le32(qid << 16 | NVME_QUEUE_PC);
+	return uspace_sync(dev, admin, &cmd, NULL);
+}

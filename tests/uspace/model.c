@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The timing model against a reference that is nothing but its definition in
+ * words: N times, each unit takes the smallest. Every due time, and at last
+ * every slot, must be equal in nanoseconds.
+ *
+ *	model COMMANDS SEED	compare so many random commands
+ *	model cost		print what a command costs, as CSV
+ */
+#include <time.h>
+
+#include "harness.h"
+
+#define MAX_SLOTS	4096
+
+/* --- the reference ----------------------------------------------------------- */
+
+struct reference {
+	u64 free_ns[MAX_SLOTS];
+	u32 nr;
+	u64 latency_ns[2];
+	u64 bw[2];
+};
+
+static u32 reference_first(const struct reference *ref)
+{
+	u32 first = 0, i;
+
+	for (i = 1; i < ref->nr; i++)
+		if (ref->free_ns[i] < ref->free_ns[first])
+			first = i;
+	return first;
+}
+
+/* N * 4 KiB / bw, to the nearest nanosecond */
+static u64 reference_occupancy(const struct reference *ref, int kind)
+{
+	unsigned __int128 product = ref->nr;
+
+	if (!ref->bw[kind])
+		return ref->latency_ns[kind];
+	product *= 4096ULL * 1000000000ULL;
+	return (product + ref->bw[kind] / 2) / ref->bw[kind];
+}
+
+static u64 reference_due(struct reference *ref, int kind, u64 now, u32 bytes)
+{
+	u32 units = bytes ? (bytes + 4095) / 4096 : 1;
+	u64 occupancy = reference_occupancy(ref, kind);
+	u64 due = 0;
+
+	while (units--) {
+		u32 slot = reference_first(ref);
+		u64 start = ref->free_ns[slot] > now ? ref->free_ns[slot] : now;
+
+		ref->free_ns[slot] = start + occupancy;
+		due = start + ref->latency_ns[kind];
+	}
+	return due;
+}
+
+static void reference_resize(struct reference *ref, u32 nr)
+{
+	while (ref->nr < nr)
+		ref->free_ns[ref->nr++] = 0;
+	/* Those that are free first go */
+	while (ref->nr > nr) {
+		u32 first = reference_first(ref);
+
+		ref->free_ns[first] = ref->free_ns[--ref->nr];
+	}
+	ref->bw[0] = 0;
+	ref->bw[1] = 0;
+}
+
+static int compare_times(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* All slots, sorted, are the same multiset of times */
+static void compare_slots(struct nvmev_slots *slots, const struct reference *r)
+{
+	static u64 model[MAX_SLOTS], ref[MAX_SLOTS];
+	u32 nr = 0, i, j;
+
+	for (i = 0; i < slots->nr_groups; i++) {
+		check(slots->heap[i].count);
+		for (j = 0; j < slots->heap[i].count; j++) {
+			check(nr < MAX_SLOTS);
+			model[nr++] = slots->heap[i].free_ns;
+		}
+	}
+	check(nr == r->nr && nr == slots->nr_slots);
+	memcpy(ref, r->free_ns, nr * sizeof(*ref));
+	qsort(model, nr, sizeof(*model), compare_times);
+	qsort(ref, nr, sizeof(*ref), compare_times);
+	check(!memcmp(model, ref, nr * sizeof(*ref)));
+}
+
+/* --- random commands --------------------------------------------------------- */
+
+static u64 seed;
+
+static u64 below(u64 n)
+{
+	return uspace_random(&seed) % n;
+}
+
+static u32 random_slots(void)
+{
+	static const u32 most[] = { 1, 2, 8, 33, 64, 300 };
+
+	return 1 + below(most[below(6)]);
+}
+
+static u32 random_bytes(void)
+{
+	switch (below(8)) {
+	case 0:
+		return 512 * (1 + below(16));
+	case 1:
+		return 4096 * (1 + below(64));
+	case 2:
+		return below(16) ? 128 << 10 : 2 << 20;
+	default:
+		return 4096;
+	}
+}
+
+static u64 random_latency(void)
+{
+	static const u64 most[] = { 1, 1000, 100000, 10000000, 1000000000 };
+
+	return below(most[below(5)]);
+}
+
+/* A knob is turned, in the model and in the reference */
+static void random_knob(struct nvmev_timing *timing, struct reference *ref)
+{
+	int kind = below(2);
+	u64 value;
+
+	switch (below(3)) {
+	case 0:
+		value = random_latency();
+		nvmev_timing_set_latency(timing, kind, value);
+		ref->latency_ns[kind] = value;
+		break;
+	case 1:
+		value = below(3) ? (1 + below(20000)) << 20 : 0;
+		nvmev_timing_set_bw(timing, kind, value);
+		ref->bw[kind] = value;
+		break;
+	default:
+		value = random_slots();
+		check(!nvmev_timing_set_slots(timing, value));
+		reference_resize(ref, value);
+		break;
+	}
+}
+
+static void compare(u64 commands)
+{
+	static struct reference ref;
+	struct nvmev_timing timing;
+	struct nvmev_timing_config config = { .slots = 32 };
+	u64 now = 1, due, wait, n, knobs = 0;
+
+	check(!nvmev_timing_init(&timing, &config));
+	ref.nr = config.slots;
+
+	for (n = 0; n < commands; n++) {
+		u32 bytes = random_bytes();
+		int kind = below(2);
+
+		if (!below(1000)) {
+			random_knob(&timing, &ref);
+			knobs++;
+		}
+		/*
+		 * In bursts, with pauses now and then, and a little back:
+		 * workers do not read the clock in the order they submit.
+		 */
+		switch (below(8)) {
+		case 0:
+			now += below(2 * (ref.latency_ns[0] + 100));
+			break;
+		case 1:
+			now += below(10000);
+			break;
+		case 2:
+			now -= min(now - 1, below(3000));
+			break;
+		}
+		if (!below(100000))
+			now += 10000000000ULL;
+
+		spin_lock(&timing.lock);
+		due = nvmev_timing_due(&timing, kind, now,
+				       bytes <= 4096 ? 1 :
+				       DIV_ROUND_UP(bytes, 4096), &wait);
+		spin_unlock(&timing.lock);
+		if (due != reference_due(&ref, kind, now, bytes)) {
+			fprintf(stderr, "command %llu differs\n",
+				n);
+			exit(1);
+		}
+		check(due == now + wait + ref.latency_ns[kind]);
+		if (!below(10000))
+			compare_slots(&timing.slots, &ref);
+	}
+	compare_slots(&timing.slots, &ref);
+	nvmev_timing_destroy(&timing);
+	printf("%llu commands equal, %llu knobs turned\n",
+	       commands, knobs);
+}
+
+/* --- cost ---------------------------------------------------------------------- */
+
+static double nanoseconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1e9 + ts.tv_nsec;
+}
+
+/*
+ * The worst case: a backlog in which every slot is free at a time of its own,
+ * so that no two units of a command start together.
+ */
+static double cost_of(u32 slots, u32 units)
+{
+	const u32 commands = max(1000U, 1000000 / units);
+	struct nvmev_slots state;
+	double start, best = 1e18;
+	u32 round, i;
+
+	for (round = 0; round < 5; round++) {
+		check(!nvmev_slots_init(&state, slots));
+		for (i = 0; i < slots; i++)
+			nvmev_slots_serve(&state, 1 + below(1000000), 1,
+					  1000000);
+		start = nanoseconds();
+		for (i = 0; i < commands; i++)
+			nvmev_slots_serve(&state, 1, units, 1000000);
+		best = min(best, (nanoseconds() - start) / commands);
+		nvmev_slots_destroy(&state);
+	}
+	return best;
+}
+
+static void cost(void)
+{
+	static const u32 slots[] = { 1, 32, 512, 65536 };
+	static const u32 units[] = { 1, 4, 32, 256 };
+	unsigned int s, u;
+
+	puts("slots,kib,ns_per_command");
+	for (s = 0; s < ARRAY_SIZE(slots); s++)
+		for (u = 0; u < ARRAY_SIZE(units); u++)
+			printf("%u,%u,%.1f\n", slots[s], 4 * units[u],
+			       cost_of(slots[s], units[u]));
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && !strcmp(argv[1], "cost")) {
+		seed = 1;
+		cost();
+		return 0;
+	}
+	if (argc != 3) {
+		fprintf(stderr, "usage: %s COMMANDS SEED | cost\n", argv[0]);
+		return 2;
+	}
+	seed = strtoull(argv[2], NULL, 0) ?: 1;
+	compare(strtoull(argv[1], NULL, 0));
+	return 0;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the device core takes from the kernel, for user space: every header
+ * that it includes is this one (see Makefile). Names and meaning are the
+ * kernel's; only what the core uses is here.
+ *
+ * Threads are real (pthreads) or none at all: without threads a caller that
+ * waits for a worker runs that worker itself, so that a whole run is one
+ * deterministic thread. See harness.h.
+ */
+#ifndef _USPACE_H
+#define _USPACE_H
+
+#include <endian.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef unsigned long long u64;
+typedef long long s64;
+typedef s64 ktime_t;
+
+#ifdef __CHECKER__
+#define __bitwise __attribute__((bitwise))
+#else
+#define __bitwise
+#endif
+typedef u16 __bitwise __le16;
+typedef u32 __bitwise __le32;
+typedef u64 __bitwise __le64;
+
+#define __packed	__attribute__((packed))
+#define __printf(a, b)	__attribute__((format(printf, a, b)))
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+#define U16_MAX		UINT16_MAX
+#define U32_MAX		UINT32_MAX
+
+#define SZ_16K		0x4000
+#define SZ_64K		0x10000
+#define SZ_1M		0x100000
+
+#define NSEC_PER_USEC	1000L
+#define NSEC_PER_MSEC	1000000L
+#define NSEC_PER_SEC	1000000000L
+
+#define BIT(n)		(1UL << (n))
+#define BIT_ULL(n)	(1ULL << (n))
+#define GENMASK(h, l)	((~0UL << (l)) & (~0UL >> (63 - (h))))
+#define GENMASK_ULL	GENMASK
+#define BITS_PER_LONG	64
+
+#define FIELD_GET(mask, val)	(((val) & (mask)) >> __builtin_ctzll(mask))
+#define FIELD_PREP(mask, val)	(((u64)(val) << __builtin_ctzll(mask)) & (mask))
+
+#define static_assert(expr)	_Static_assert(expr, #expr)
+#define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#define IS_ALIGNED(x, a)	(!((x) & ((a) - 1)))
+#define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
+#define DIV_ROUND_UP_ULL	DIV_ROUND_UP
+#define DIV64_U64_ROUND_UP	DIV_ROUND_UP
+#define div64_u64(n, d)		((u64)(n) / (u64)(d))
+#define div_u64(n, d)		((u64)(n) / (u32)(d))
+#define lower_32_bits(n)	((u32)(n))
+#define upper_32_bits(n)	((u32)((u64)(n) >> 32))
+#define ilog2(n)		(63 - __builtin_clzll(n))
+
+#define min(a, b) ({ __auto_type _a = (a); __auto_type _b = (b); \
+		     _a < _b ? _a : _b; })
+#define max(a, b) ({ __auto_type _a = (a); __auto_type _b = (b); \
+		     _a > _b ? _a : _b; })
+#define min_t(t, a, b)		min((t)(a), (t)(b))
+#define max_t(t, a, b)		max((t)(a), (t)(b))
+#define min3(a, b, c)		min(min(a, b), c)
+#define max3(a, b, c)		max(max(a, b), c)
+#define clamp_t(t, v, lo, hi)	min_t(t, max_t(t, v, lo), hi)
+
+#define container_of(ptr, type, member) \
+	((type *)((char *)(ptr) - offsetof(type, member)))
+
+/* --- memory order ---------------------------------------------------------- */
+
+/*
+ * Stronger than the kernel's, because the thread sanitizer knows no fences:
+ * what the core orders with rmb() and wmb() is ordered by these alone.
+ */
+#define READ_ONCE(x)	__atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+#define WRITE_ONCE(x, v) \
+	__atomic_store_n(&(x), (__typeof__(x))(v), __ATOMIC_RELEASE)
+#define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define barrier()	__asm__ __volatile__("" : : : "memory")
+#define rmb()		barrier()
+#define wmb()		barrier()
+#define smp_wmb()	barrier()
+#define smp_mb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define cpu_relax()	do { } while (0)
+
+/* --- byte order ------------------------------------------------------------ */
+
+#define __force_to(type, x)	((type)(x))
+#define cpu_to_le16(x)		__force_to(__le16, htole16(x))
+#define cpu_to_le32(x)		__force_to(__le32, htole32(x))
+#define cpu_to_le64(x)		__force_to(__le64, htole64(x))
+#define le16_to_cpu(x)		le16toh(__force_to(u16, x))
+#define le32_to_cpu(x)		le32toh(__force_to(u32, x))
+#define le64_to_cpu(x)		le64toh(__force_to(u64, x))
+
+#define USPACE_UNALIGNED(bits, order)					\
+static inline u##bits get_unaligned_##order##bits(const void *p)	\
+{									\
+	u##bits v;							\
+									\
+	memcpy(&v, p, sizeof(v));					\
+	return order##bits##toh(v);					\
+}									\
+									\
+static inline void put_unaligned_##order##bits(u##bits v, void *p)	\
+{									\
+	v = hto##order##bits(v);					\
+	memcpy(p, &v, sizeof(v));					\
+}
+
+USPACE_UNALIGNED(16, le)
+USPACE_UNALIGNED(32, le)
+USPACE_UNALIGNED(64, le)
+USPACE_UNALIGNED(64, be)
+
+/* --- bits ------------------------------------------------------------------ */
+
+#define set_bit(n, p)	__atomic_fetch_or(p, BIT(n), __ATOMIC_SEQ_CST)
+#define test_bit(n, p)	(!!(*(p) & BIT(n)))
+#define __set_bit(n, p)	(*(p) |= BIT(n))
+#define __clear_bit(n, p)	(*(p) &= ~BIT(n))
+#define for_each_set_bit(n, p, size)			\
+	for ((n) = 0; (n) < (size); (n)++)		\
+		if (test_bit(n, p))
+
+static inline bool test_and_clear_bit(unsigned int n, unsigned long *p)
+{
+	return __atomic_fetch_and(p, ~BIT(n), __ATOMIC_SEQ_CST) & BIT(n);
+}
+
+/* --- lists ----------------------------------------------------------------- */
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+static inline void INIT_LIST_HEAD(struct list_head *head)
+{
+	head->next = head;
+	head->prev = head;
+}
+
+static inline bool list_empty(const struct list_head *head)
+{
+	return head->next == head;
+}
+
+static inline void list_insert(struct list_head *node, struct list_head *prev)
+{
+	node->next = prev->next;
+	node->prev = prev;
+	prev->next->prev = node;
+	prev->next = node;
+}
+
+static inline void list_add(struct list_head *node, struct list_head *head)
+{
+	list_insert(node, head);
+}
+
+static inline void list_add_tail(struct list_head *node,
+				 struct list_head *head)
+{
+	list_insert(node, head->prev);
+}
+
+static inline void list_del(struct list_head *node)
+{
+	node->prev->next = node->next;
+	node->next->prev = node->prev;
+}
+
+static inline void list_del_init(struct list_head *node)
+{
+	list_del(node);
+	INIT_LIST_HEAD(node);
+}
+
+#define list_first_entry(head, type, member) \
+	container_of((head)->next, type, member)
+#define list_first_entry_or_null(head, type, member) \
+	(list_empty(head) ? NULL : list_first_entry(head, type, member))
+#define list_for_each_entry(pos, head, member)				\
+	for (pos = list_first_entry(head, __typeof__(*pos), member);	\
+	     &pos->member != (head);					\
+	     pos = list_first_entry(&pos->member, __typeof__(*pos), member))
+
+/* --- timerqueue ------------------------------------------------------------ */
+
+/* First in, first out among equal times, as the kernel's tree has it */
+struct timerqueue_node {
+	ktime_t expires;
+	u64 seq;
+	size_t index;
+};
+
+struct timerqueue_head {
+	struct timerqueue_node **heap;
+	size_t nr, room;
+	u64 seq;
+};
+
+void timerqueue_init(struct timerqueue_node *node);
+void timerqueue_init_head(struct timerqueue_head *head);
+bool timerqueue_add(struct timerqueue_head *head, struct timerqueue_node *node);
+bool timerqueue_del(struct timerqueue_head *head, struct timerqueue_node *node);
+
+static inline struct timerqueue_node *
+timerqueue_getnext(struct timerqueue_head *head)
+{
+	return head->nr ? head->heap[0] : NULL;
+}
+
+/* --- allocation ------------------------------------------------------------ */
+
+#define GFP_KERNEL	0
+
+void *uspace_alloc(size_t n, size_t size, bool zero);
+
+#define kzalloc(size, gfp)		uspace_alloc(1, size, true)
+#define kvmalloc_array(n, size, gfp)	uspace_alloc(n, size, false)
+#define kvcalloc(n, size, gfp)		uspace_alloc(n, size, true)
+#define kfree(p)			free((void *)(p))
+#define kvfree(p)			free((void *)(p))
+#define get_zeroed_page(gfp)		((unsigned long)kzalloc(4096, gfp))
+#define free_page(p)			free((void *)(p))
+
+/* --- locks ----------------------------------------------------------------- */
+
+typedef pthread_mutex_t spinlock_t;
+
+struct mutex {
+	pthread_mutex_t lock;
+};
+
+#define spin_lock_init(l)	pthread_mutex_init(l, NULL)
+#define spin_lock(l)		pthread_mutex_lock(l)
+#define spin_unlock(l)		pthread_mutex_unlock(l)
+#define mutex_init(m)		pthread_mutex_init(&(m)->lock, NULL)
+#define mutex_lock(m)		pthread_mutex_lock(&(m)->lock)
+#define mutex_unlock(m)		pthread_mutex_unlock(&(m)->lock)
+#define lockdep_assert_held(l)	((void)(l))
+
+/* --- threads --------------------------------------------------------------- */
+
+struct completion {
+	bool done;
+};
+
+struct task_struct {
+	pthread_t thread;
+	bool started;
+	bool stop;
+	int (*fn)(void *data);
+	void *data;
+};
+
+#define TASK_IDLE		0
+#define TASK_RUNNING		0
+#define HRTIMER_MODE_REL	0
+#define MIN_NICE		(-20)
+
+#define init_completion(c)	((c)->done = false)
+#define reinit_completion(c)	((c)->done = false)
+#define complete(c)		WRITE_ONCE((c)->done, true)
+#define complete_all(c)		complete(c)
+void wait_for_completion(struct completion *done);
+
+#define set_current_state(s)	do { } while (0)
+#define __set_current_state(s)	do { } while (0)
+#define cond_resched()		do { } while (0)
+#define cpu_to_node(cpu)	((void)(cpu), 0)
+#define ns_to_ktime(ns)		((ktime_t)(ns))
+#define IS_ERR(p)		((unsigned long)(p) >= -4095UL)
+#define PTR_ERR(p)		((long)(p))
+
+struct task_struct *kthread_create_on_node(int (*fn)(void *data), void *data,
+					   int node, const char *name, ...);
+void wake_up_process(struct task_struct *task);
+int kthread_stop(struct task_struct *task);
+bool kthread_should_stop(void);
+void schedule(void);
+void schedule_hrtimeout_range(ktime_t *timeout, u64 delta, int mode);
+
+#define kthread_bind(task, cpu)		((void)(cpu))
+#define set_user_nice(task, nice)	((void)(task))
+
+/* --- tracepoints ----------------------------------------------------------- */
+
+#define TP_PROTO(...)	__VA_ARGS__
+#define TRACE_EVENT(name, proto, ...) \
+	static inline void trace_##name(proto) { }
+
+/* --- output ---------------------------------------------------------------- */
+
+struct seq_file {
+	FILE *file;
+};
+
+#define seq_printf(m, ...)	fprintf((m)->file, __VA_ARGS__)
+#define seq_puts(m, s)		fputs(s, (m)->file)
+
+#define KBUILD_MODNAME		"nvmev"
+
+extern bool uspace_quiet;
+
+#define uspace_log(...) do {			\
+	if (!uspace_quiet)			\
+		fprintf(stderr, __VA_ARGS__);	\
+} while (0)
+#define pr_err(...)			uspace_log(__VA_ARGS__)
+#define pr_warn_ratelimited(...)	uspace_log(__VA_ARGS__)
+
+#endif /* _USPACE_H */
