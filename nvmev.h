@@ -8,9 +8,9 @@
  * touches them while the worker holds them. Queues change hands only inside
  * nvmev_worker_call().
  *
- * Lock order, outermost first: nvmev_worker.call_lock, nvmev_timing.lock,
- * nvmev_dev.range_locks, nvmev_dev.error_lock, nvmev_pci.lock. No two of the
- * last four are ever held together today.
+ * Lock order, outermost first: nvmev_dev.queues_lock, nvmev_worker.call_lock,
+ * nvmev_timing.lock, nvmev_dev.range_locks, nvmev_dev.error_lock,
+ * nvmev_pci.lock. No two of the last four are ever held together today.
  */
 #ifndef _NVMEV_H
 #define _NVMEV_H
@@ -151,9 +151,10 @@ int nvmev_timing_set_slots(struct nvmev_timing *timing, u32 nr_slots);
 	((NVMEV_HIST_MAX_BITS - NVMEV_HIST_SUB_BITS + 1) * NVMEV_HIST_SUB)
 
 /**
- * struct nvmev_stat - what one worker counted of one kind of command
+ * struct nvmev_stat - what was counted of one kind of command
  *
- * Written by the worker alone, read by anyone with READ_ONCE().
+ * Each live queue has one for each kind, and so has each worker, for queues
+ * that are gone. Written by the worker alone, read by anyone.
  *
  * @commands: completed with success
  * @bytes: their length
@@ -194,6 +195,9 @@ static inline void nvmev_stat_max(u64 *counter, u64 n)
 }
 
 unsigned int nvmev_hist_bucket(u64 ns);
+void nvmev_stat_record(struct nvmev_stat *stat, u64 bytes, u64 wait_ns,
+		       u64 late_ns, bool intolerable);
+void nvmev_stat_add_all(struct nvmev_stat *sum, const struct nvmev_stat *stat);
 u64 nvmev_hist_upper(unsigned int bucket);
 
 /* --- queues: nvmev_queue.c -------------------------------------------- */
@@ -256,12 +260,7 @@ struct nvmev_cq {
  * @doorbell: tail doorbell in the BAR
  * @ios: one command for each entry of the ring, NULL for the admin queue
  * @free: those of @ios that are not in use
- * @commands: completed, any status
- * @bytes: moved by successful commands
- * @late_sum_ns: sum of their lateness
- * @late_max_ns: the largest
- * @in_flight: fetched and not yet posted
- * @in_flight_max: the most there were at once
+ * @stat: counters by kind, NULL for the admin queue
  * @node: in nvmev_worker.sqs
  */
 struct nvmev_sq {
@@ -274,12 +273,7 @@ struct nvmev_sq {
 	__le32 *doorbell;
 	struct nvmev_io *ios;
 	struct list_head free;
-	u64 commands;
-	u64 bytes;
-	u64 late_sum_ns;
-	u64 late_max_ns;
-	u64 in_flight;
-	u64 in_flight_max;
+	struct nvmev_stat *stat;
 	struct list_head node;
 };
 
@@ -397,6 +391,13 @@ struct nvmev_io {
 	struct nvmev_prp prp;
 };
 
+/* SLBA, for the log and the tracepoints; of no meaning without a range */
+static inline u64 nvmev_io_lba(const struct nvmev_io *io)
+{
+	return le32_to_cpu(io->cmd.cdw10) |
+	       (u64)le32_to_cpu(io->cmd.cdw11) << 32;
+}
+
 /**
  * struct nvmev_call - a function to be run by a worker between two commands
  * @fn: the function
@@ -423,7 +424,7 @@ struct nvmev_call {
  * @nr_blocked: commands that wait for room in their CQ
  * @unsignalled: some CQ has completions without an interrupt yet
  * @worked_ns: when there was last something to do
- * @stat: counters, by kind
+ * @stat: counters by kind, of queues that are gone; in flight of all
  * @bytes_read: since load, for SMART, never reset
  * @bytes_written: the same of writes
  * @host_reads: read commands since load
@@ -556,6 +557,8 @@ struct nvmev_pci;
  * @events: bits of enum nvmev_event, set by anyone
  * @reset_done: completed by the controller thread for NVMEV_EVENT_RESET
  * @admin: the admin command set
+ * @queues_lock: held by the controller thread to change @sqs, and by readers
+ *               of the statistics to look at them
  * @sqs: I/O submission queues by qid; the controller thread's
  * @cqs: I/O completion queues by qid; the controller thread's
  * @ns: the namespace
@@ -585,6 +588,7 @@ struct nvmev_dev {
 	unsigned long events;
 	struct completion reset_done;
 	struct nvmev_admin admin;
+	struct mutex queues_lock; /* membership of @sqs */
 	struct nvmev_sq *sqs[NVMEV_MAX_QUEUES + 1];
 	struct nvmev_cq *cqs[NVMEV_MAX_QUEUES + 1];
 
@@ -608,6 +612,7 @@ void nvmev_ctrl_stop(struct nvmev_dev *dev);
 bool nvmev_ctrl_poll(struct nvmev_dev *dev);
 void nvmev_ctrl_event(struct nvmev_dev *dev, enum nvmev_event event);
 void nvmev_ctrl_reset(struct nvmev_dev *dev);
+void nvmev_ctrl_delete_sq(struct nvmev_dev *dev, u16 qid);
 __le32 *nvmev_doorbell(struct nvmev_dev *dev, u16 qid, bool cq);
 
 int nvmev_stat_show(struct nvmev_dev *dev, struct seq_file *m);

@@ -27,6 +27,9 @@
 #include "nvmev.h"
 #include "nvmev_compat.h"
 
+#define CREATE_TRACE_POINTS
+#include "nvmev_trace.h"
+
 /* CAP.MQES has 16 bits; 4096 commands for each of 256 queues is plenty */
 #define NVMEV_MAX_DEPTH		16384
 

@@ -130,7 +130,9 @@ static u16 nvmev_admin_create_sq(struct nvmev_dev *dev,
 	sq = nvmev_sq_create(dev, qid, addr, size, dev->cqs[cqid], &err);
 	if (!sq)
 		return nvmev_admin_queue_error(err);
+	mutex_lock(&dev->queues_lock);
 	dev->sqs[qid] = sq;
+	mutex_unlock(&dev->queues_lock);
 	nvmev_worker_add_sq(sq);
 	return NVME_SC_SUCCESS;
 }
@@ -142,9 +144,7 @@ static u16 nvmev_admin_delete_sq(struct nvmev_dev *dev,
 
 	if (!qid || qid > dev->config.queues || !dev->sqs[qid])
 		return NVME_SC_QID_INVALID | NVME_SC_DNR;
-	nvmev_worker_del_sq(dev->sqs[qid]);
-	nvmev_sq_destroy(dev->sqs[qid]);
-	dev->sqs[qid] = NULL;
+	nvmev_ctrl_delete_sq(dev, qid);
 	return NVME_SC_SUCCESS;
 }
 

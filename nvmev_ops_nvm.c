@@ -21,6 +21,7 @@
 #include <linux/topology.h>
 
 #include "nvmev.h"
+#include "nvmev_trace.h"
 
 /* Commands taken from one queue before the next queue has its turn */
 #define NVMEV_BURST		32
@@ -376,11 +377,9 @@ static u64 nvmev_io_host_bytes(const struct nvmev_io *io)
 static void nvmev_io_post(struct nvmev_worker *worker, struct nvmev_io *io)
 {
 	struct nvmev_sq *sq = io->sq;
-	struct nvmev_stat *stat = &worker->stat[io->kind];
 
-	nvmev_stat_add(&sq->commands, 1);
-	nvmev_stat_add(&sq->in_flight, -1);
-	nvmev_stat_add(&stat->in_flight, -1);
+	nvmev_stat_add(&sq->stat[io->kind].in_flight, -1);
+	nvmev_stat_add(&worker->stat[io->kind].in_flight, -1);
 	nvmev_cq_post(sq->cq, sq, io->cmd.cid, 0, io->status);
 	io->state = NVMEV_IO_FREE;
 	list_add(&io->node, &sq->free);
@@ -404,35 +403,22 @@ static void nvmev_io_finish(struct nvmev_worker *worker, struct nvmev_io *io)
 
 static void nvmev_io_fail(struct nvmev_worker *worker, struct nvmev_io *io)
 {
-	struct nvmev_stat *stat = &worker->stat[io->kind];
+	struct nvmev_sq *sq = io->sq;
 
-	nvmev_stat_add(&stat->errors, 1);
-	nvmev_admin_log_error(worker->dev, io->sq, &io->cmd, io->status,
-			      le32_to_cpu(io->cmd.cdw10) |
-			      (u64)le32_to_cpu(io->cmd.cdw11) << 32);
+	nvmev_stat_add(&sq->stat[io->kind].errors, 1);
+	nvmev_admin_log_error(worker->dev, sq, &io->cmd, io->status,
+			      nvmev_io_lba(io));
+	trace_nvmev_complete(io, 0);
 	nvmev_io_finish(worker, io);
 }
 
 static void nvmev_io_succeed(struct nvmev_worker *worker, struct nvmev_io *io,
 			     u64 late_ns)
 {
-	struct nvmev_stat *stat = &worker->stat[io->kind];
 	u64 bytes = nvmev_io_host_bytes(io);
-	struct nvmev_sq *sq = io->sq;
 
-	nvmev_stat_add(&stat->commands, 1);
-	nvmev_stat_add(&stat->bytes, bytes);
-	nvmev_stat_add(&stat->wait_sum_ns, io->wait_ns);
-	nvmev_stat_max(&stat->wait_max_ns, io->wait_ns);
-	nvmev_stat_add(&stat->late_sum_ns, late_ns);
-	nvmev_stat_max(&stat->late_max_ns, late_ns);
-	nvmev_stat_add(&stat->late[nvmev_hist_bucket(late_ns)], 1);
-	if (late_ns > READ_ONCE(worker->dev->tolerance_ns))
-		nvmev_stat_add(&stat->intolerable, 1);
-	nvmev_stat_add(&sq->bytes, bytes);
-	nvmev_stat_add(&sq->late_sum_ns, late_ns);
-	nvmev_stat_max(&sq->late_max_ns, late_ns);
-
+	nvmev_stat_record(&io->sq->stat[io->kind], bytes, io->wait_ns, late_ns,
+			  late_ns > READ_ONCE(worker->dev->tolerance_ns));
 	if (io->cmd.opcode == NVME_NVM_READ ||
 	    io->cmd.opcode == NVME_NVM_COMPARE) {
 		nvmev_stat_add(&worker->bytes_read, bytes);
@@ -441,6 +427,7 @@ static void nvmev_io_succeed(struct nvmev_worker *worker, struct nvmev_io *io,
 		nvmev_stat_add(&worker->bytes_written, bytes);
 		nvmev_stat_add(&worker->host_writes, 1);
 	}
+	trace_nvmev_complete(io, late_ns);
 	nvmev_io_finish(worker, io);
 }
 
@@ -558,6 +545,12 @@ static bool nvmev_worker_transfer(struct nvmev_worker *worker)
 	return true;
 }
 
+static void nvmev_stat_enter(struct nvmev_stat *stat)
+{
+	nvmev_stat_add(&stat->in_flight, 1);
+	nvmev_stat_max(&stat->in_flight_max, stat->in_flight);
+}
+
 static bool nvmev_io_is_small(const struct nvmev_io *io)
 {
 	return !io->op->chunk || (io->op->lba_range &&
@@ -593,6 +586,7 @@ static bool nvmev_worker_fetch(struct nvmev_worker *worker,
 		nvmev_sq_fetch(sq, &io->cmd);
 		io->seen_ns = now_ns;
 		io->status = nvmev_nvm_check(dev, io);
+		trace_nvmev_fetch(io);
 		ios[nr++] = io;
 	}
 
@@ -602,17 +596,17 @@ static bool nvmev_worker_fetch(struct nvmev_worker *worker,
 			nvmev_nvm_time(dev, ios[i]);
 	spin_unlock(&dev->timing.lock);
 
-	nvmev_stat_add(&sq->in_flight, nr);
-	nvmev_stat_max(&sq->in_flight_max, sq->in_flight);
 	for (i = 0; i < nr; i++) {
 		struct nvmev_io *io = ios[i];
-		struct nvmev_stat *stat = &worker->stat[io->kind];
 
-		nvmev_stat_add(&stat->in_flight, 1);
-		nvmev_stat_max(&stat->in_flight_max, stat->in_flight);
+		nvmev_stat_enter(&sq->stat[io->kind]);
+		nvmev_stat_enter(&worker->stat[io->kind]);
 		if (unlikely(io->status)) {
 			nvmev_io_fail(worker, io);
-		} else if (nvmev_io_is_small(io)) {
+			continue;
+		}
+		trace_nvmev_due(io);
+		if (nvmev_io_is_small(io)) {
 			nvmev_io_transfer(dev, io, NVME_PAGE_SIZE);
 			nvmev_io_transferred(worker, io);
 		} else {
@@ -804,6 +798,7 @@ static void nvmev_io_unqueue(struct nvmev_worker *worker, struct nvmev_io *io)
 static void nvmev_worker_do_del_sq(struct nvmev_worker *worker, void *arg)
 {
 	struct nvmev_sq *sq = arg;
+	int kind;
 	u32 i;
 
 	for (i = 0; i < sq->ring.size; i++) {
@@ -816,6 +811,9 @@ static void nvmev_worker_do_del_sq(struct nvmev_worker *worker, void *arg)
 		nvmev_stat_add(&worker->stat[io->kind].in_flight, -1);
 	}
 	list_del_init(&sq->node);
+	/* What it counted stays in the sums */
+	for (kind = 0; kind < NVMEV_KINDS; kind++)
+		nvmev_stat_add_all(&worker->stat[kind], &sq->stat[kind]);
 }
 
 /**

@@ -95,6 +95,24 @@ static void nvmev_ctrl_set_csts(struct nvmev_dev *dev, u32 csts)
 	nvmev_reg_write32(dev, NVME_REG_CSTS, csts);
 }
 
+/**
+ * nvmev_ctrl_delete_sq() - take a submission queue from its worker and free it
+ * @dev: the device
+ * @qid: the queue, which exists
+ *
+ * Context: the controller thread, sleeps.
+ */
+void nvmev_ctrl_delete_sq(struct nvmev_dev *dev, u16 qid)
+{
+	struct nvmev_sq *sq = dev->sqs[qid];
+
+	mutex_lock(&dev->queues_lock);
+	nvmev_worker_del_sq(sq);
+	dev->sqs[qid] = NULL;
+	mutex_unlock(&dev->queues_lock);
+	nvmev_sq_destroy(sq);
+}
+
 /*
  * Takes every queue from its worker and frees it. Idempotent; afterwards no
  * thread touches the host's memory. The order is the reverse of creation.
@@ -104,11 +122,8 @@ static void nvmev_ctrl_disable(struct nvmev_dev *dev)
 	unsigned int qid;
 
 	for (qid = 1; qid <= NVMEV_MAX_QUEUES; qid++) {
-		if (!dev->sqs[qid])
-			continue;
-		nvmev_worker_del_sq(dev->sqs[qid]);
-		nvmev_sq_destroy(dev->sqs[qid]);
-		dev->sqs[qid] = NULL;
+		if (dev->sqs[qid])
+			nvmev_ctrl_delete_sq(dev, qid);
 	}
 	for (qid = 1; qid <= NVMEV_MAX_QUEUES; qid++) {
 		if (!dev->cqs[qid])
@@ -405,6 +420,7 @@ int nvmev_ctrl_init(struct nvmev_dev *dev)
 		return -ENOMEM;
 	init_completion(&dev->reset_done);
 	spin_lock_init(&dev->error_lock);
+	mutex_init(&dev->queues_lock);
 	for (i = 0; i < NVMEV_RANGE_LOCKS; i++)
 		spin_lock_init(&dev->range_locks[i]);
 	dev->load_ns = nvmev_clock_ns();

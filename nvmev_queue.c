@@ -150,9 +150,11 @@ struct nvmev_sq *nvmev_sq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
 	INIT_LIST_HEAD(&sq->node);
 	if (qid) {
 		sq->ios = kvcalloc(size, sizeof(*sq->ios), GFP_KERNEL);
-		if (!sq->ios) {
+		sq->stat = kvcalloc(NVMEV_KINDS, sizeof(*sq->stat),
+				    GFP_KERNEL);
+		if (!sq->ios || !sq->stat) {
 			*err = -ENOMEM;
-			goto unmap;
+			goto free_ios;
 		}
 		for (i = 0; i < size; i++) {
 			sq->ios[i].sq = sq;
@@ -169,7 +171,9 @@ struct nvmev_sq *nvmev_sq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
 	WRITE_ONCE(*sq->doorbell, 0);
 	return sq;
 
-unmap:
+free_ios:
+	kvfree(sq->stat);
+	kvfree(sq->ios);
 	nvmev_ring_unmap(&sq->ring);
 free_sq:
 	kfree(sq);
@@ -186,6 +190,7 @@ void nvmev_sq_destroy(struct nvmev_sq *sq)
 		return;
 	sq->cq->nr_sqs--;
 	nvmev_ring_unmap(&sq->ring);
+	kvfree(sq->stat);
 	kvfree(sq->ios);
 	kfree(sq);
 }

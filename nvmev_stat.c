@@ -67,30 +67,100 @@ static u64 nvmev_stat_quantile(const struct nvmev_stat *stat,
 	return min(nvmev_hist_upper(i), stat->late_max_ns);
 }
 
+/**
+ * nvmev_stat_record() - count a command that succeeded
+ * @stat: the counters of its queue and kind
+ * @bytes: its length
+ * @wait_ns: its queueing delay in the model
+ * @late_ns: how late its completion was
+ * @intolerable: whether that was beyond the tolerance
+ *
+ * Context: the worker that owns the queue.
+ */
+void nvmev_stat_record(struct nvmev_stat *stat, u64 bytes, u64 wait_ns,
+		       u64 late_ns, bool intolerable)
+{
+	nvmev_stat_add(&stat->commands, 1);
+	nvmev_stat_add(&stat->bytes, bytes);
+	nvmev_stat_add(&stat->wait_sum_ns, wait_ns);
+	nvmev_stat_max(&stat->wait_max_ns, wait_ns);
+	nvmev_stat_add(&stat->late_sum_ns, late_ns);
+	nvmev_stat_max(&stat->late_max_ns, late_ns);
+	nvmev_stat_add(&stat->late[nvmev_hist_bucket(late_ns)], 1);
+	if (unlikely(intolerable))
+		nvmev_stat_add(&stat->intolerable, 1);
+}
+
+/**
+ * nvmev_stat_add_all() - add counters up, but for what is in flight
+ * @sum: what to add to; nobody else writes it
+ * @stat: what to add; may be counting meanwhile
+ */
+void nvmev_stat_add_all(struct nvmev_stat *sum, const struct nvmev_stat *stat)
+{
+	unsigned int i;
+
+	nvmev_stat_add(&sum->commands, READ_ONCE(stat->commands));
+	nvmev_stat_add(&sum->bytes, READ_ONCE(stat->bytes));
+	nvmev_stat_add(&sum->errors, READ_ONCE(stat->errors));
+	nvmev_stat_add(&sum->wait_sum_ns, READ_ONCE(stat->wait_sum_ns));
+	nvmev_stat_max(&sum->wait_max_ns, READ_ONCE(stat->wait_max_ns));
+	nvmev_stat_add(&sum->late_sum_ns, READ_ONCE(stat->late_sum_ns));
+	nvmev_stat_max(&sum->late_max_ns, READ_ONCE(stat->late_max_ns));
+	nvmev_stat_add(&sum->intolerable, READ_ONCE(stat->intolerable));
+	for (i = 0; i < NVMEV_HIST_BUCKETS; i++)
+		nvmev_stat_add(&sum->late[i], READ_ONCE(stat->late[i]));
+}
+
+/* All of one kind, of queues that live and of queues that are gone */
 static void nvmev_stat_sum(struct nvmev_dev *dev, enum nvmev_kind kind,
 			   struct nvmev_stat *sum)
 {
-	unsigned int w, i;
+	unsigned int i;
 
-	memset(sum, 0, sizeof(*sum));
-	for (w = 0; w < dev->config.nr_workers; w++) {
-		const struct nvmev_stat *stat = &dev->workers[w].stat[kind];
+	for (i = 0; i < dev->config.nr_workers; i++) {
+		const struct nvmev_stat *stat = &dev->workers[i].stat[kind];
 
-		sum->commands += READ_ONCE(stat->commands);
-		sum->bytes += READ_ONCE(stat->bytes);
-		sum->errors += READ_ONCE(stat->errors);
-		sum->wait_sum_ns += READ_ONCE(stat->wait_sum_ns);
-		sum->wait_max_ns = max(sum->wait_max_ns,
-				       READ_ONCE(stat->wait_max_ns));
-		sum->late_sum_ns += READ_ONCE(stat->late_sum_ns);
-		sum->late_max_ns = max(sum->late_max_ns,
-				       READ_ONCE(stat->late_max_ns));
-		sum->intolerable += READ_ONCE(stat->intolerable);
+		nvmev_stat_add_all(sum, stat);
 		sum->in_flight += READ_ONCE(stat->in_flight);
 		sum->in_flight_max += READ_ONCE(stat->in_flight_max);
-		for (i = 0; i < NVMEV_HIST_BUCKETS; i++)
-			sum->late[i] += READ_ONCE(stat->late[i]);
 	}
+	for (i = 1; i <= dev->config.queues; i++)
+		if (dev->sqs[i])
+			nvmev_stat_add_all(sum, &dev->sqs[i]->stat[kind]);
+}
+
+/* All kinds of one queue */
+static void nvmev_stat_sum_queue(const struct nvmev_sq *sq,
+				 struct nvmev_stat *sum)
+{
+	int kind;
+
+	memset(sum, 0, sizeof(*sum));
+	for (kind = 0; kind < NVMEV_KINDS; kind++) {
+		nvmev_stat_add_all(sum, &sq->stat[kind]);
+		sum->in_flight += READ_ONCE(sq->stat[kind].in_flight);
+		sum->in_flight_max += READ_ONCE(sq->stat[kind].in_flight_max);
+	}
+}
+
+#define NVMEV_STAT_COLUMNS \
+	"commands bytes errors in_flight in_flight_max wait_mean_ns wait_max_ns late_mean_ns late_p50_ns late_p99_ns late_p999_ns late_max_ns violations"
+
+static void nvmev_stat_show_row(struct seq_file *m, const char *name,
+				const struct nvmev_stat *stat)
+{
+	u64 n = stat->commands ?: 1;
+
+	seq_printf(m, "%-6s %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu\n",
+		   name, stat->commands, stat->bytes, stat->errors,
+		   stat->in_flight, stat->in_flight_max,
+		   div64_u64(stat->wait_sum_ns, n), stat->wait_max_ns,
+		   div64_u64(stat->late_sum_ns, n),
+		   nvmev_stat_quantile(stat, 500),
+		   nvmev_stat_quantile(stat, 990),
+		   nvmev_stat_quantile(stat, 999),
+		   stat->late_max_ns, stat->intolerable);
 }
 
 static void nvmev_stat_show_log2(struct seq_file *m, const char *name,
@@ -130,11 +200,14 @@ int nvmev_stat_show(struct nvmev_dev *dev, struct seq_file *m)
 	u64 commands = 0, intolerable = 0, late_max_ns = 0;
 	u64 tolerance_ns = READ_ONCE(dev->tolerance_ns);
 	struct nvmev_stat *stats;
+	unsigned int qid;
+	char name[8];
 	int kind;
 
 	stats = kvcalloc(NVMEV_KINDS, sizeof(*stats), GFP_KERNEL);
 	if (!stats)
 		return -ENOMEM;
+	mutex_lock(&dev->queues_lock);
 	for (kind = 0; kind < NVMEV_KINDS; kind++) {
 		nvmev_stat_sum(dev, kind, &stats[kind]);
 		commands += stats[kind].commands;
@@ -151,40 +224,47 @@ int nvmev_stat_show(struct nvmev_dev *dev, struct seq_file *m)
 	seq_printf(m, "since_reset_ns %llu\n",
 		   nvmev_clock_ns() - READ_ONCE(dev->stat_reset_ns));
 
-	seq_puts(m, "kind   commands bytes errors in_flight in_flight_max wait_mean_ns wait_max_ns late_mean_ns late_p50_ns late_p99_ns late_p999_ns late_max_ns violations\n");
-	for (kind = 0; kind < NVMEV_KINDS; kind++) {
-		const struct nvmev_stat *stat = &stats[kind];
-		u64 n = stat->commands ?: 1;
-
-		seq_printf(m, "%-6s %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu\n",
-			   names[kind], stat->commands, stat->bytes,
-			   stat->errors, stat->in_flight, stat->in_flight_max,
-			   div64_u64(stat->wait_sum_ns, n), stat->wait_max_ns,
-			   div64_u64(stat->late_sum_ns, n),
-			   nvmev_stat_quantile(stat, 500),
-			   nvmev_stat_quantile(stat, 990),
-			   nvmev_stat_quantile(stat, 999),
-			   stat->late_max_ns, stat->intolerable);
-	}
+	seq_puts(m, "kind   " NVMEV_STAT_COLUMNS "\n");
+	for (kind = 0; kind < NVMEV_KINDS; kind++)
+		nvmev_stat_show_row(m, names[kind], &stats[kind]);
 
 	/* late_log2 KIND UPTO COUNT: later than UPTO / 2 and less than UPTO */
 	for (kind = 0; kind < NVMEV_KINDS; kind++)
 		nvmev_stat_show_log2(m, names[kind], &stats[kind]);
 
+	seq_puts(m, "queue  " NVMEV_STAT_COLUMNS "\n");
+	for (qid = 1; qid <= dev->config.queues; qid++) {
+		if (!dev->sqs[qid])
+			continue;
+		snprintf(name, sizeof(name), "%u", qid);
+		nvmev_stat_sum_queue(dev->sqs[qid], &stats[0]);
+		nvmev_stat_show_row(m, name, &stats[0]);
+		nvmev_stat_show_log2(m, name, &stats[0]);
+	}
+	mutex_unlock(&dev->queues_lock);
+
 	kvfree(stats);
 	return 0;
 }
 
+static void nvmev_stat_reset_one(struct nvmev_stat *stat)
+{
+	u64 in_flight = stat->in_flight;
+
+	memset(stat, 0, sizeof(*stat));
+	stat->in_flight = in_flight;
+	stat->in_flight_max = in_flight;
+}
+
 static void nvmev_stat_reset_worker(struct nvmev_worker *worker, void *arg)
 {
-	u64 in_flight;
+	struct nvmev_sq *sq;
 	int kind;
 
 	for (kind = 0; kind < NVMEV_KINDS; kind++) {
-		in_flight = worker->stat[kind].in_flight;
-		memset(&worker->stat[kind], 0, sizeof(worker->stat[kind]));
-		worker->stat[kind].in_flight = in_flight;
-		worker->stat[kind].in_flight_max = in_flight;
+		nvmev_stat_reset_one(&worker->stat[kind]);
+		list_for_each_entry(sq, &worker->sqs, node)
+			nvmev_stat_reset_one(&sq->stat[kind]);
 	}
 }
 
