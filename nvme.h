@@ -79,6 +79,8 @@ enum nvme_admin_opcode {
 	NVME_ADMIN_SET_FEATURES		= 0x09,
 	NVME_ADMIN_GET_FEATURES		= 0x0a,
 	NVME_ADMIN_ASYNC_EVENT		= 0x0c,
+	NVME_ADMIN_NS_MGMT		= 0x0d,
+	NVME_ADMIN_NS_ATTACH		= 0x15,
 	NVME_ADMIN_FORMAT_NVM		= 0x80,
 };
 
@@ -102,12 +104,14 @@ enum nvme_status {
 	NVME_SC_DATA_XFER_ERROR		= 0x004,
 	NVME_SC_INTERNAL		= 0x006,
 	NVME_SC_ABORT_REQ		= 0x007,
+	NVME_SC_FUSED_FAIL		= 0x009,
+	NVME_SC_FUSED_MISSING		= 0x00a,
 	NVME_SC_INVALID_NS		= 0x00b,
 	NVME_SC_CMD_SEQ_ERROR		= 0x00c,
-	NVME_SC_SGL_INVALID_COUNT	= 0x00e,
 	NVME_SC_PRP_OFFSET_INVALID	= 0x013,
 	NVME_SC_LBA_RANGE		= 0x080,
 	NVME_SC_CAP_EXCEEDED		= 0x081,
+	NVME_SC_FORMAT_IN_PROGRESS	= 0x084,
 
 	NVME_SC_CQ_INVALID		= 0x100,
 	NVME_SC_QID_INVALID		= 0x101,
@@ -121,7 +125,11 @@ enum nvme_status {
 	NVME_SC_FEATURE_NOT_SAVEABLE	= 0x10d,
 	NVME_SC_FEATURE_NOT_CHANGEABLE	= 0x10e,
 	NVME_SC_FEATURE_NOT_PER_NS	= 0x10f,
-	NVME_SC_READ_ONLY		= 0x182,
+	NVME_SC_NS_INSUFFICIENT_CAP	= 0x115,
+	NVME_SC_NS_ID_UNAVAILABLE	= 0x116,
+	NVME_SC_NS_ALREADY_ATTACHED	= 0x118,
+	NVME_SC_NS_NOT_ATTACHED		= 0x11a,
+	NVME_SC_CTRL_LIST_INVALID	= 0x11c,
 
 	NVME_SC_READ_ERROR		= 0x281,
 	NVME_SC_COMPARE_FAILED		= 0x285,
@@ -135,6 +143,8 @@ enum nvme_status {
 
 /* CDW0, 4.2 */
 #define NVME_CMD_FUSE			GENMASK(1, 0)
+#define NVME_CMD_FUSE_FIRST		1
+#define NVME_CMD_FUSE_SECOND		2
 #define NVME_CMD_PSDT			GENMASK(7, 6)
 
 /* Submission queue entry, 4.2 */
@@ -196,6 +206,10 @@ enum nvme_identify_cns {
 	NVME_ID_CNS_CTRL		= 0x01,
 	NVME_ID_CNS_NS_ACTIVE_LIST	= 0x02,
 	NVME_ID_CNS_NS_DESC_LIST	= 0x03,
+	NVME_ID_CNS_NS_ALLOCATED_LIST	= 0x10,
+	NVME_ID_CNS_NS_ALLOCATED	= 0x11,
+	NVME_ID_CNS_NS_CTRL_LIST	= 0x12,
+	NVME_ID_CNS_CTRL_LIST		= 0x13,
 };
 
 #define NVME_IDENTIFY_SIZE		4096
@@ -309,12 +323,18 @@ struct nvme_id_ctrl {
 static_assert(sizeof(struct nvme_id_ctrl) == NVME_IDENTIFY_SIZE);
 
 #define NVME_ID_CNTRLTYPE_IO		1
+#define NVME_ID_OAES_NS_ATTR		BIT(8)
+#define NVME_ID_OACS_FORMAT		BIT(1)
+#define NVME_ID_OACS_NS_MGMT		BIT(3)
+#define NVME_ID_FNA_CRYPTO_ERASE	BIT(2)
+#define NVME_ID_FUSES_COMPARE_WRITE	BIT(0)
 #define NVME_ID_LPA_CSE			BIT(1)
 #define NVME_ID_LPA_EXT			BIT(2)
 #define NVME_ID_FRMW_SLOT1_RO		BIT(0)
 /* Bits 3:1: the number of slots */
 #define NVME_ID_FRMW_ONE_SLOT		BIT(1)
 #define NVME_ID_ONCS_COMPARE		BIT(0)
+#define NVME_ID_ONCS_WRITE_UNCOR	BIT(1)
 #define NVME_ID_ONCS_DSM		BIT(2)
 #define NVME_ID_ONCS_WRITE_ZEROES	BIT(3)
 #define NVME_ID_ONCS_TIMESTAMP		BIT(6)
@@ -371,6 +391,22 @@ struct nvme_id_ns {
 };
 
 static_assert(sizeof(struct nvme_id_ns) == NVME_IDENTIFY_SIZE);
+
+/* Namespace Management, 5.20, and Attachment, 5.19: CDW10 */
+#define NVME_NS_MGMT_SEL		GENMASK(3, 0)
+#define NVME_NS_MGMT_CREATE		0
+#define NVME_NS_MGMT_DELETE		1
+#define NVME_NS_ATTACH_ATTACH		0
+#define NVME_NS_ATTACH_DETACH		1
+
+/* Format NVM, 5.23: CDW10 */
+#define NVME_FORMAT_LBAF		GENMASK(3, 0)
+#define NVME_FORMAT_PI			GENMASK(7, 5)
+#define NVME_FORMAT_SES			GENMASK(11, 9)
+#define NVME_FORMAT_SES_CRYPTO		2
+
+/* NSFEAT: NAWUN, NAWUPF and NACWU are this namespace's own */
+#define NVME_ID_NS_NSABP		BIT(1)
 
 /* Deallocated blocks read as zeroes, and Write Zeroes may deallocate */
 #define NVME_ID_NS_DLFEAT_ZEROES	1
@@ -469,6 +505,9 @@ static_assert(sizeof(struct nvme_effects_log) == 4096);
 #define NVME_EFFECT_CSUPP		BIT(0)
 #define NVME_EFFECT_LBCC		BIT(1)
 #define NVME_EFFECT_NCC			BIT(2)
+#define NVME_EFFECT_NIC			BIT(3)
+/* Submission and execution, bits 18:16: no other command to the namespace */
+#define NVME_EFFECT_CSE_NS		BIT(16)
 
 /* Features, 5.21.1 */
 enum nvme_feature_id {
@@ -483,6 +522,7 @@ enum nvme_feature_id {
 	NVME_FEAT_WRITE_ATOMIC		= 0x0a,
 	NVME_FEAT_ASYNC_EVENT		= 0x0b,
 	NVME_FEAT_TIMESTAMP		= 0x0e,
+	NVME_FEAT_HOST_ID		= 0x81,
 };
 
 #define NVME_FEAT_SV			BIT(31)

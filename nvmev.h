@@ -52,6 +52,12 @@
 #define NVMEV_ACL		3
 #define NVMEV_ERROR_LOG_ENTRIES	64
 
+#define NVMEV_MAX_NS		16
+/* Namespaces begin at whole MiB */
+#define NVMEV_NS_ALIGN		SZ_1M
+/* Extents that Write Uncorrectable can keep apart in one namespace */
+#define NVMEV_MAX_BAD		128
+
 /* Locks that keep the blocks of one storage page whole, see nvmev_nvm_copy() */
 #define NVMEV_RANGE_LOCKS	1024
 
@@ -320,25 +326,66 @@ u16 nvmev_prp_read(struct nvmev_dev *dev, const struct nvme_command *cmd,
 u16 nvmev_prp_write(struct nvmev_dev *dev, const struct nvme_command *cmd,
 		    const void *buf, u32 buf_len, u32 len);
 
-/* --- NVM commands and workers: nvmev_ops_nvm.c ------------------------ */
+/* --- namespaces: nvmev_ns.c -------------------------------------------- */
 
 /**
- * struct nvmev_ns - a namespace
+ * struct nvmev_extent - blocks of a namespace
+ * @lba: the first
+ * @nr: how many
+ */
+struct nvmev_extent {
+	u64 lba;
+	u64 nr;
+};
+
+/**
+ * struct nvmev_ns - a namespace; the controller thread's
+ *
+ * Workers read what is not marked otherwise while @attached and not @busy; it
+ * changes only after nvmev_ns_quiesce().
+ *
  * @nsid: its identifier, 0 when it does not exist
+ * @attached: whether I/O commands can name it
+ * @busy: the status that I/O commands get meanwhile, 0 for none
  * @lba_shift: log2 of the block size
  * @offset: its first byte in the storage
- * @bytes: its size
- * @nr_lba: the same in blocks
+ * @bytes: what it takes of the storage
+ * @nr_lba: its size in blocks
  * @write_due_ns: latest due time of any write so far; nvmev_timing.lock
+ * @bad_lock: protects @bad and @nr_bad
+ * @nr_bad: extents in use; read without the lock to see that there are none
+ * @bad: blocks made unreadable by Write Uncorrectable, in no order
  */
 struct nvmev_ns {
 	u32 nsid;
+	bool attached;
+	u16 busy;
 	u8 lba_shift;
 	u64 offset;
 	u64 bytes;
 	u64 nr_lba;
 	u64 write_due_ns;
+	spinlock_t bad_lock; /* @bad, @nr_bad */
+	unsigned int nr_bad;
+	struct nvmev_extent bad[NVMEV_MAX_BAD];
 };
+
+void nvmev_ns_init_all(struct nvmev_dev *dev);
+struct nvmev_ns *nvmev_ns_find(struct nvmev_dev *dev, u32 nsid);
+struct nvmev_ns *nvmev_ns_find_allocated(struct nvmev_dev *dev, u32 nsid);
+u64 nvmev_ns_unallocated(struct nvmev_dev *dev);
+u16 nvmev_ns_create(struct nvmev_dev *dev, u64 nr_lba, u8 lba_shift,
+		    u32 *nsid);
+void nvmev_ns_delete(struct nvmev_dev *dev, struct nvmev_ns *ns);
+void nvmev_ns_set_attached(struct nvmev_dev *dev, struct nvmev_ns *ns,
+			   bool attached);
+void nvmev_ns_quiesce(struct nvmev_dev *dev, struct nvmev_ns *ns, u16 status);
+void nvmev_ns_set_format(struct nvmev_ns *ns, u8 lba_shift);
+bool nvmev_ns_is_bad(struct nvmev_ns *ns, u64 lba, u64 nr);
+u16 nvmev_ns_mark_bad(struct nvmev_ns *ns, u64 lba, u64 nr);
+void nvmev_ns_clear_bad(struct nvmev_ns *ns, u64 lba, u64 nr);
+
+/* --- NVM commands and workers: nvmev_ops_nvm.c ------------------------ */
 
 enum nvmev_io_state {
 	NVMEV_IO_FREE,
@@ -365,6 +412,7 @@ enum nvmev_io_state {
  * @piece: host memory that @prp gave and that is not used yet
  * @piece_len: its length
  * @range: Dataset Management: the current range
+ * @deallocate: Dataset Management: the ranges are erased
  * @seen_ns: when the submission was seen
  * @wait_ns: queueing delay in the model
  * @prp: the walk over the host's memory
@@ -386,6 +434,7 @@ struct nvmev_io {
 	void *piece;
 	u32 piece_len;
 	u32 range;
+	bool deallocate;
 	u64 seen_ns;
 	u64 wait_ns;
 	struct nvmev_prp prp;
@@ -460,9 +509,10 @@ void nvmev_worker_add_cq(struct nvmev_cq *cq);
 void nvmev_worker_del_cq(struct nvmev_cq *cq);
 void nvmev_worker_add_sq(struct nvmev_sq *sq);
 void nvmev_worker_del_sq(struct nvmev_sq *sq);
+void nvmev_worker_drop_ns(struct nvmev_worker *worker, struct nvmev_ns *ns,
+			  u16 status);
 bool nvmev_worker_abort(struct nvmev_sq *sq, u16 cid);
 void nvmev_nvm_effects(__le32 *effects);
-struct nvmev_ns *nvmev_ns_find(struct nvmev_dev *dev, u32 nsid);
 
 /* --- the controller: nvmev_ops_pci.c, nvmev_ops_admin.c --------------- */
 
@@ -491,7 +541,28 @@ struct nvmev_features {
 	u64 timestamp_ms;
 	u64 timestamp_set_ns;
 	bool timestamp_by_host;
+	u8 host_id[16];
 	bool irq_no_coalesce[NVMEV_MAX_VECTORS];
+};
+
+/**
+ * struct nvmev_job - an admin command that takes longer; a slice at a time
+ * @running: there is one
+ * @held: its completion is still owed to the host
+ * @cid: the command
+ * @dw0: dword 0 of its completion
+ * @nsids: namespaces to be formatted, a bit for each NSID - 1
+ * @lba_shift: the format that they get
+ * @pos: bytes erased of the first of @nsids
+ */
+struct nvmev_job {
+	bool running;
+	bool held;
+	__le16 cid;
+	u32 dw0;
+	unsigned long nsids;
+	u8 lba_shift;
+	u64 pos;
 };
 
 /**
@@ -504,6 +575,8 @@ struct nvmev_features {
  * @events: types with an event not yet reported
  * @masked: types reported and not yet cleared by reading their log
  * @event_result: dword 0 of the completion that reports the event
+ * @changed_ns: for the Changed Namespace List log, a bit for each NSID - 1
+ * @job: the command that is being worked at
  * @buf: the data structure being built
  */
 struct nvmev_admin {
@@ -515,13 +588,26 @@ struct nvmev_admin {
 	unsigned long events;
 	unsigned long masked;
 	u32 event_result[NVME_AER_TYPE_NOTICE + 1];
+	unsigned long changed_ns;
+	struct nvmev_job job;
 	u8 *buf;
+};
+
+/**
+ * struct nvmev_admin_result - what comes of an admin command, but its status
+ * @dw0: dword 0 of the completion
+ * @held: the completion comes later
+ */
+struct nvmev_admin_result {
+	u32 dw0;
+	bool held;
 };
 
 void nvmev_admin_reset(struct nvmev_dev *dev);
 u16 nvmev_admin_execute(struct nvmev_dev *dev, const struct nvme_command *cmd,
-			u32 *result, bool *held);
+			struct nvmev_admin_result *result);
 void nvmev_admin_event(struct nvmev_dev *dev, u8 type, u8 info, u8 log);
+bool nvmev_admin_work(struct nvmev_dev *dev);
 void nvmev_admin_post_events(struct nvmev_dev *dev);
 void nvmev_admin_log_error(struct nvmev_dev *dev, const struct nvmev_sq *sq,
 			   const struct nvme_command *cmd, u16 status, u64 lba);
@@ -555,13 +641,14 @@ struct nvmev_pci;
  * @intms: interrupts masked with INTMS; the controller thread's
  * @enabled: admin queue and workers are live; the controller thread's
  * @events: bits of enum nvmev_event, set by anyone
+ * @doorbells_ns: when unused doorbells were last looked at; as above
  * @reset_done: completed by the controller thread for NVMEV_EVENT_RESET
  * @admin: the admin command set
  * @queues_lock: held by the controller thread to change @sqs, and by readers
  *               of the statistics to look at them
  * @sqs: I/O submission queues by qid; the controller thread's
  * @cqs: I/O completion queues by qid; the controller thread's
- * @ns: the namespace
+ * @ns: the namespaces, by NSID - 1
  * @timing: the timing model
  * @nr_workers: number of @workers
  * @workers: the I/O workers
@@ -586,13 +673,14 @@ struct nvmev_dev {
 	u32 intms;
 	bool enabled;
 	unsigned long events;
+	u64 doorbells_ns;
 	struct completion reset_done;
 	struct nvmev_admin admin;
 	struct mutex queues_lock; /* membership of @sqs */
 	struct nvmev_sq *sqs[NVMEV_MAX_QUEUES + 1];
 	struct nvmev_cq *cqs[NVMEV_MAX_QUEUES + 1];
 
-	struct nvmev_ns ns;
+	struct nvmev_ns ns[NVMEV_MAX_NS];
 	struct nvmev_timing timing;
 	struct nvmev_worker *workers;
 	u64 stat_reset_ns;
@@ -613,6 +701,7 @@ bool nvmev_ctrl_poll(struct nvmev_dev *dev);
 void nvmev_ctrl_event(struct nvmev_dev *dev, enum nvmev_event event);
 void nvmev_ctrl_reset(struct nvmev_dev *dev);
 void nvmev_ctrl_delete_sq(struct nvmev_dev *dev, u16 qid);
+void nvmev_ctrl_delete_cq(struct nvmev_dev *dev, u16 qid);
 __le32 *nvmev_doorbell(struct nvmev_dev *dev, u16 qid, bool cq);
 
 int nvmev_stat_show(struct nvmev_dev *dev, struct seq_file *m);

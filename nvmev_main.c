@@ -647,17 +647,6 @@ fail:
 
 /* --- load and unload --------------------------------------------------------- */
 
-static void nvmev_init_ns(struct nvmev_dev *dev)
-{
-	struct nvmev_ns *ns = &dev->ns;
-
-	ns->nsid = 1;
-	ns->lba_shift = dev->config.lba_shift;
-	ns->offset = 0;
-	ns->nr_lba = dev->storage_bytes >> ns->lba_shift;
-	ns->bytes = ns->nr_lba << ns->lba_shift;
-}
-
 static int __init nvmev_init(void)
 {
 	struct nvmev_dev *dev;
@@ -680,7 +669,7 @@ static int __init nvmev_init(void)
 	err = nvmev_map_memory(dev);
 	if (err)
 		goto destroy_pci;
-	nvmev_init_ns(dev);
+	nvmev_ns_init_all(dev);
 	dev->tolerance_ns = NVMEV_DEFAULT_TOLERANCE_NS;
 	dev->stat_reset_ns = nvmev_clock_ns();
 	err = nvmev_timing_init(&dev->timing, &dev->config.timing);
@@ -704,7 +693,7 @@ static int __init nvmev_init(void)
 
 	pr_info("[%#llx-%#llx]: %llu MiB in %u byte blocks, %u slots, controller on CPU %u, %u I/O workers\n",
 		dev->config.start, dev->config.start + dev->config.size - 1,
-		dev->ns.bytes >> 20, 1U << dev->ns.lba_shift,
+		dev->storage_bytes >> 20, 1U << dev->config.lba_shift,
 		dev->config.timing.slots, dev->config.cpus[0],
 		dev->config.nr_workers);
 	return 0;

@@ -34,6 +34,17 @@
 /* SMART counts data in thousands of 512 byte units, rounded up, 5.14.1.2 */
 #define NVMEV_SMART_UNIT	512000
 
+/* The controller's identifier, the only one in its subsystem */
+#define NVMEV_CNTLID		0
+
+/* LBA formats 0 and 1 */
+#define NVMEV_LBA_FORMATS	2
+#define NVMEV_LBA_SHIFT_FIRST	9
+#define NVMEV_LBA_SHIFT_LAST	12
+
+/* Bytes erased between two looks at the registers and the admin queue */
+#define NVMEV_FORMAT_SLICE	SZ_4M
+
 /* Arbitration Burst at reset: 2^5 commands, see nvmev_worker_fetch() */
 #define NVMEV_DEFAULT_BURST	5
 
@@ -74,7 +85,8 @@ static u16 nvmev_admin_queue_error(int err)
 }
 
 static u16 nvmev_admin_create_cq(struct nvmev_dev *dev,
-				 const struct nvme_command *cmd, u32 *result)
+				 const struct nvme_command *cmd,
+				 struct nvmev_admin_result *result)
 {
 	u16 qid = nvmev_cdw(cmd, 10);
 	u32 size = (nvmev_cdw(cmd, 10) >> 16) + 1;
@@ -107,7 +119,8 @@ static u16 nvmev_admin_create_cq(struct nvmev_dev *dev,
 }
 
 static u16 nvmev_admin_create_sq(struct nvmev_dev *dev,
-				 const struct nvme_command *cmd, u32 *result)
+				 const struct nvme_command *cmd,
+				 struct nvmev_admin_result *result)
 {
 	u16 qid = nvmev_cdw(cmd, 10);
 	u32 size = (nvmev_cdw(cmd, 10) >> 16) + 1;
@@ -138,7 +151,8 @@ static u16 nvmev_admin_create_sq(struct nvmev_dev *dev,
 }
 
 static u16 nvmev_admin_delete_sq(struct nvmev_dev *dev,
-				 const struct nvme_command *cmd, u32 *result)
+				 const struct nvme_command *cmd,
+				 struct nvmev_admin_result *result)
 {
 	u16 qid = nvmev_cdw(cmd, 10);
 
@@ -149,7 +163,8 @@ static u16 nvmev_admin_delete_sq(struct nvmev_dev *dev,
 }
 
 static u16 nvmev_admin_delete_cq(struct nvmev_dev *dev,
-				 const struct nvme_command *cmd, u32 *result)
+				 const struct nvme_command *cmd,
+				 struct nvmev_admin_result *result)
 {
 	u16 qid = nvmev_cdw(cmd, 10);
 
@@ -158,9 +173,7 @@ static u16 nvmev_admin_delete_cq(struct nvmev_dev *dev,
 	/* Its submission queues go first */
 	if (dev->cqs[qid]->nr_sqs)
 		return NVME_SC_INVALID_QUEUE | NVME_SC_DNR;
-	nvmev_worker_del_cq(dev->cqs[qid]);
-	nvmev_cq_destroy(dev->cqs[qid]);
-	dev->cqs[qid] = NULL;
+	nvmev_ctrl_delete_cq(dev, qid);
 	return NVME_SC_SUCCESS;
 }
 
@@ -181,6 +194,7 @@ static void nvmev_identify_ctrl(struct nvmev_dev *dev, struct nvme_id_ctrl *id)
 	id->ver = cpu_to_le32(NVME_VS_1_4);
 	id->rtd3r = cpu_to_le32(NVMEV_RTD3_US);
 	id->rtd3e = cpu_to_le32(NVMEV_RTD3_US);
+	id->cntlid = cpu_to_le16(NVMEV_CNTLID);
 	id->cntrltype = NVME_ID_CNTRLTYPE_IO;
 	id->acl = NVMEV_ACL;
 	id->aerl = NVMEV_AERL;
@@ -189,13 +203,19 @@ static void nvmev_identify_ctrl(struct nvmev_dev *dev, struct nvme_id_ctrl *id)
 	id->elpe = NVMEV_ERROR_LOG_ENTRIES - 1;
 	id->wctemp = cpu_to_le16(NVMEV_TEMP_WARNING);
 	id->cctemp = cpu_to_le16(NVMEV_TEMP_CRITICAL);
-	put_unaligned_le64(dev->ns.bytes, id->tnvmcap);
+	put_unaligned_le64(dev->storage_bytes, id->tnvmcap);
+	put_unaligned_le64(nvmev_ns_unallocated(dev), id->unvmcap);
+	id->oaes = cpu_to_le32(NVME_ID_OAES_NS_ATTR);
+	id->oacs = cpu_to_le16(NVME_ID_OACS_FORMAT | NVME_ID_OACS_NS_MGMT);
 	id->sqes = NVME_SQES << 4 | NVME_SQES;
 	id->cqes = NVME_CQES << 4 | NVME_CQES;
-	id->nn = cpu_to_le32(1);
+	id->nn = cpu_to_le32(NVMEV_MAX_NS);
 	id->oncs = cpu_to_le16(NVME_ID_ONCS_COMPARE | NVME_ID_ONCS_DSM |
+			       NVME_ID_ONCS_WRITE_UNCOR |
 			       NVME_ID_ONCS_WRITE_ZEROES |
 			       NVME_ID_ONCS_TIMESTAMP | NVME_ID_ONCS_VERIFY);
+	id->fuses = cpu_to_le16(NVME_ID_FUSES_COMPARE_WRITE);
+	id->fna = NVME_ID_FNA_CRYPTO_ERASE;
 	id->vwc = NVME_ID_VWC_FLUSH_ALL | NVME_ID_VWC_PRESENT;
 	snprintf(id->subnqn, sizeof(id->subnqn),
 		 "nqn.2014-08.org.nvmexpress:%04x%04x%.20s%.40s",
@@ -204,27 +224,38 @@ static void nvmev_identify_ctrl(struct nvmev_dev *dev, struct nvme_id_ctrl *id)
 	id->psd[0].mp = cpu_to_le16(1);
 }
 
-static void nvmev_ns_eui64(struct nvmev_dev *dev, u8 *eui64)
+static void nvmev_ns_eui64(struct nvmev_dev *dev, const struct nvmev_ns *ns,
+			   u8 *eui64)
 {
 	/* Locally administered, and the same whenever this range is loaded */
-	put_unaligned_be64(dev->config.start >> 12 | 0x02ULL << 56, eui64);
+	put_unaligned_be64((dev->config.start + ns->offset) >> 12 |
+			   (u64)ns->nsid << 44 | 0x02ULL << 56, eui64);
+}
+
+/* What all namespaces have in common: the answer for NSID FFFFFFFFh */
+static void nvmev_identify_ns_common(struct nvme_id_ns *id)
+{
+	id->nlbaf = NVMEV_LBA_FORMATS - 1;
+	id->lbaf[0].lbads = NVMEV_LBA_SHIFT_FIRST;
+	id->lbaf[1].lbads = NVMEV_LBA_SHIFT_LAST;
+	id->dlfeat = NVME_ID_NS_DLFEAT_ZEROES | NVME_ID_NS_DLFEAT_WZ_DEAC;
 }
 
 static void nvmev_identify_ns(struct nvmev_dev *dev, const struct nvmev_ns *ns,
 			      struct nvme_id_ns *id)
 {
+	nvmev_identify_ns_common(id);
 	id->nsze = cpu_to_le64(ns->nr_lba);
 	id->ncap = id->nsze;
 	id->nuse = id->nsze;
-	id->nlbaf = 1;
-	id->flbas = ns->lba_shift == 12;
-	id->dlfeat = NVME_ID_NS_DLFEAT_ZEROES | NVME_ID_NS_DLFEAT_WZ_DEAC;
+	id->nsfeat = NVME_ID_NS_NSABP;
+	id->flbas = ns->lba_shift == NVMEV_LBA_SHIFT_LAST;
+	/* Compare and Write, fused, goes up to a page: zero's based */
+	id->nacwu = cpu_to_le16((NVME_PAGE_SIZE >> ns->lba_shift) - 1);
 	put_unaligned_le64(ns->bytes, id->nvmcap);
-	nvmev_ns_eui64(dev, id->eui64);
+	nvmev_ns_eui64(dev, ns, id->eui64);
 	memcpy(id->nguid, "nvmev\0\0\0", 8);
-	nvmev_ns_eui64(dev, id->nguid + 8);
-	id->lbaf[0].lbads = 9;
-	id->lbaf[1].lbads = 12;
+	nvmev_ns_eui64(dev, ns, id->nguid + 8);
 }
 
 static void *nvmev_ns_desc(void *buf, u8 type, const void *value, u8 len)
@@ -237,43 +268,86 @@ static void *nvmev_ns_desc(void *buf, u8 type, const void *value, u8 len)
 	return buf + sizeof(*desc) + len;
 }
 
-static void nvmev_identify_ns_descs(struct nvmev_dev *dev, void *buf)
+static void nvmev_identify_ns_descs(struct nvmev_dev *dev,
+				    const struct nvmev_ns *ns, void *buf)
 {
 	u8 nguid[16] = "nvmev";
 
-	nvmev_ns_eui64(dev, nguid + 8);
+	nvmev_ns_eui64(dev, ns, nguid + 8);
 	buf = nvmev_ns_desc(buf, NVME_NIDT_EUI64, nguid + 8, 8);
 	nvmev_ns_desc(buf, NVME_NIDT_NGUID, nguid, sizeof(nguid));
 }
 
+/* Namespaces above @nsid, in order */
+static void nvmev_identify_ns_list(struct nvmev_dev *dev, u32 nsid,
+				   bool attached, __le32 *list)
+{
+	unsigned int i;
+
+	for (i = nsid; i < NVMEV_MAX_NS; i++)
+		if (attached ? dev->ns[i].attached : dev->ns[i].nsid)
+			*list++ = cpu_to_le32(i + 1);
+}
+
+/* The only controller, if it is not below the first that is asked for */
+static void nvmev_identify_ctrl_list(u16 first, bool listed, __le16 *list)
+{
+	if (listed && first <= NVMEV_CNTLID) {
+		list[0] = cpu_to_le16(1);
+		list[1] = cpu_to_le16(NVMEV_CNTLID);
+	}
+}
+
 static u16 nvmev_admin_identify(struct nvmev_dev *dev,
-				const struct nvme_command *cmd, u32 *result)
+				const struct nvme_command *cmd,
+				struct nvmev_admin_result *result)
 {
 	u8 cns = nvmev_cdw(cmd, 10);
+	u16 cntid = nvmev_cdw(cmd, 10) >> 16;
 	u32 nsid = le32_to_cpu(cmd->nsid);
 	struct nvmev_ns *ns = nvmev_ns_find(dev, nsid);
+	struct nvmev_ns *allocated = nvmev_ns_find_allocated(dev, nsid);
 	void *buf = nvmev_admin_buf(dev);
+	bool valid = nsid && nsid <= NVMEV_MAX_NS;
 
 	switch (cns) {
 	case NVME_ID_CNS_NS:
-		/* Without namespace management there is no common part */
-		if (!ns)
+		/* Zeroes for a namespace that is not attached */
+		if (nsid == NVME_NSID_ALL)
+			nvmev_identify_ns_common(buf);
+		else if (!valid)
 			return NVME_SC_INVALID_NS | NVME_SC_DNR;
-		nvmev_identify_ns(dev, ns, buf);
+		else if (ns)
+			nvmev_identify_ns(dev, ns, buf);
 		break;
 	case NVME_ID_CNS_CTRL:
 		nvmev_identify_ctrl(dev, buf);
 		break;
 	case NVME_ID_CNS_NS_ACTIVE_LIST:
+	case NVME_ID_CNS_NS_ALLOCATED_LIST:
 		if (nsid >= NVME_NSID_ALL - 1)
 			return NVME_SC_INVALID_NS | NVME_SC_DNR;
-		if (dev->ns.nsid > nsid)
-			put_unaligned_le32(dev->ns.nsid, buf);
+		nvmev_identify_ns_list(dev, nsid,
+				       cns == NVME_ID_CNS_NS_ACTIVE_LIST, buf);
 		break;
 	case NVME_ID_CNS_NS_DESC_LIST:
 		if (!ns)
 			return NVME_SC_INVALID_NS | NVME_SC_DNR;
-		nvmev_identify_ns_descs(dev, buf);
+		nvmev_identify_ns_descs(dev, ns, buf);
+		break;
+	case NVME_ID_CNS_NS_ALLOCATED:
+		if (!valid)
+			return NVME_SC_INVALID_NS | NVME_SC_DNR;
+		if (allocated)
+			nvmev_identify_ns(dev, allocated, buf);
+		break;
+	case NVME_ID_CNS_NS_CTRL_LIST:
+		if (!valid)
+			return NVME_SC_INVALID_NS | NVME_SC_DNR;
+		nvmev_identify_ctrl_list(cntid, ns, buf);
+		break;
+	case NVME_ID_CNS_CTRL_LIST:
+		nvmev_identify_ctrl_list(cntid, true, buf);
 		break;
 	default:
 		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
@@ -375,11 +449,38 @@ static void nvmev_log_fw_slot(struct nvme_fw_slot_log *log)
 	nvmev_pad_string(log->frs[0], sizeof(log->frs[0]), NVMEV_FIRMWARE);
 }
 
+/* Reading it begins it anew */
+static void nvmev_log_changed_ns(struct nvmev_dev *dev, __le32 *list)
+{
+	unsigned int i, nr = 0;
+
+	for_each_set_bit(i, &dev->admin.changed_ns, NVMEV_MAX_NS)
+		list[nr++] = cpu_to_le32(i + 1);
+}
+
+static void nvmev_admin_clear_events(struct nvmev_dev *dev, u8 lid)
+{
+	struct nvmev_admin *admin = &dev->admin;
+
+	switch (lid) {
+	case NVME_LOG_ERROR:
+		__clear_bit(NVME_AER_TYPE_ERROR, &admin->masked);
+		break;
+	case NVME_LOG_SMART:
+		__clear_bit(NVME_AER_TYPE_SMART, &admin->masked);
+		break;
+	case NVME_LOG_CHANGED_NS:
+		__clear_bit(NVME_AER_TYPE_NOTICE, &admin->masked);
+		admin->changed_ns = 0;
+		break;
+	}
+}
+
 static void nvmev_log_effects(struct nvme_effects_log *log);
 
 static u16 nvmev_admin_get_log_page(struct nvmev_dev *dev,
 				    const struct nvme_command *cmd,
-				    u32 *result)
+				    struct nvmev_admin_result *result)
 {
 	u32 cdw10 = nvmev_cdw(cmd, 10);
 	u64 dwords = (cdw10 >> 16 | (nvmev_cdw(cmd, 11) & 0xffff) << 16) + 1ULL;
@@ -409,6 +510,10 @@ static u16 nvmev_admin_get_log_page(struct nvmev_dev *dev,
 		nvmev_log_fw_slot(buf);
 		size = sizeof(struct nvme_fw_slot_log);
 		break;
+	case NVME_LOG_CHANGED_NS:
+		nvmev_log_changed_ns(dev, buf);
+		size = NVME_IDENTIFY_SIZE;
+		break;
 	case NVME_LOG_CMD_EFFECTS:
 		nvmev_log_effects(buf);
 		size = sizeof(struct nvme_effects_log);
@@ -422,12 +527,8 @@ static u16 nvmev_admin_get_log_page(struct nvmev_dev *dev,
 	status = nvmev_prp_write(dev, cmd, buf + offset, size - offset,
 				 dwords * 4);
 	/* Reading a log clears the events that point to it, unless RAE */
-	if (!status && !(cdw10 & NVME_LOG_RAE)) {
-		if (lid == NVME_LOG_ERROR)
-			__clear_bit(NVME_AER_TYPE_ERROR, &dev->admin.masked);
-		else if (lid == NVME_LOG_SMART)
-			__clear_bit(NVME_AER_TYPE_SMART, &dev->admin.masked);
-	}
+	if (!status && !(cdw10 & NVME_LOG_RAE))
+		nvmev_admin_clear_events(dev, lid);
 	return status;
 }
 
@@ -519,11 +620,40 @@ static u16 nvmev_feature_value(struct nvmev_dev *dev,
 		*result = features->async_event;
 		break;
 	case NVME_FEAT_TIMESTAMP:
+	case NVME_FEAT_HOST_ID:
 		break;
 	default:
 		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
 	}
 	return NVME_SC_SUCCESS;
+}
+
+/* EXHID, CDW11 bit 0: 16 bytes instead of 8 */
+static u32 nvmev_host_id_bytes(const struct nvme_command *cmd)
+{
+	return nvmev_cdw(cmd, 11) & 1 ? 16 : 8;
+}
+
+static u16 nvmev_get_host_id(struct nvmev_dev *dev,
+			     const struct nvme_command *cmd)
+{
+	memcpy(nvmev_admin_buf(dev), dev->admin.features.host_id,
+	       sizeof(dev->admin.features.host_id));
+	return nvmev_admin_data(dev, cmd, nvmev_host_id_bytes(cmd));
+}
+
+static u16 nvmev_set_host_id(struct nvmev_dev *dev,
+			     const struct nvme_command *cmd)
+{
+	struct nvmev_features *features = &dev->admin.features;
+	u8 host_id[16] = { };
+	u16 status;
+
+	status = nvmev_prp_read(dev, cmd, 0, host_id,
+				nvmev_host_id_bytes(cmd));
+	if (!status)
+		memcpy(features->host_id, host_id, sizeof(host_id));
+	return status;
 }
 
 static u16 nvmev_get_timestamp(struct nvmev_dev *dev,
@@ -540,7 +670,7 @@ static u16 nvmev_get_timestamp(struct nvmev_dev *dev,
 
 static u16 nvmev_admin_get_features(struct nvmev_dev *dev,
 				    const struct nvme_command *cmd,
-				    u32 *result)
+				    struct nvmev_admin_result *result)
 {
 	u32 cdw10 = nvmev_cdw(cmd, 10);
 	u8 fid = cdw10;
@@ -554,17 +684,19 @@ static u16 nvmev_admin_get_features(struct nvmev_dev *dev,
 	switch (FIELD_GET(NVME_FEAT_SEL, cdw10)) {
 	case NVME_FEAT_SEL_CURRENT:
 		status = nvmev_feature_value(dev, &dev->admin.features, cmd,
-					     result);
+					     &result->dw0);
 		if (!status && fid == NVME_FEAT_TIMESTAMP)
 			return nvmev_get_timestamp(dev, cmd);
+		if (!status && fid == NVME_FEAT_HOST_ID)
+			return nvmev_get_host_id(dev, cmd);
 		return status;
 	case NVME_FEAT_SEL_DEFAULT:
 	case NVME_FEAT_SEL_SAVED:
 		/* Nothing can be saved, so what is saved is the default */
-		return nvmev_feature_value(dev, &defaults, cmd, result);
+		return nvmev_feature_value(dev, &defaults, cmd, &result->dw0);
 	case NVME_FEAT_SEL_SUPPORTED:
-		status = nvmev_feature_value(dev, &defaults, cmd, result);
-		*result = status ? 0 : NVME_FEAT_CAP_CHANGEABLE;
+		status = nvmev_feature_value(dev, &defaults, cmd, &result->dw0);
+		result->dw0 = status ? 0 : NVME_FEAT_CAP_CHANGEABLE;
 		return status;
 	default:
 		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
@@ -612,7 +744,7 @@ static void nvmev_check_temperature(struct nvmev_dev *dev)
 
 static u16 nvmev_admin_set_features(struct nvmev_dev *dev,
 				    const struct nvme_command *cmd,
-				    u32 *result)
+				    struct nvmev_admin_result *result)
 {
 	struct nvmev_features *features = &dev->admin.features;
 	u32 cdw10 = nvmev_cdw(cmd, 10), cdw11 = nvmev_cdw(cmd, 11);
@@ -621,8 +753,8 @@ static u16 nvmev_admin_set_features(struct nvmev_dev *dev,
 	u16 status, vector;
 
 	/* A feature that exists; its reading has no side effect */
-	status = nvmev_feature_value(dev, features, cmd, result);
-	*result = 0;
+	status = nvmev_feature_value(dev, features, cmd, &result->dw0);
+	result->dw0 = 0;
 	if (status)
 		return status;
 	if (cdw10 & NVME_FEAT_SV)
@@ -653,7 +785,7 @@ static u16 nvmev_admin_set_features(struct nvmev_dev *dev,
 		features->volatile_wc = cdw11 & 1;
 		break;
 	case NVME_FEAT_NUM_QUEUES:
-		return nvmev_set_num_queues(dev, cdw11, result);
+		return nvmev_set_num_queues(dev, cdw11, &result->dw0);
 	case NVME_FEAT_IRQ_COALESCE:
 		WRITE_ONCE(features->irq_coalesce, cdw11 & 0xffff);
 		break;
@@ -674,6 +806,8 @@ static u16 nvmev_admin_set_features(struct nvmev_dev *dev,
 		break;
 	case NVME_FEAT_TIMESTAMP:
 		return nvmev_set_timestamp(dev, cmd);
+	case NVME_FEAT_HOST_ID:
+		return nvmev_set_host_id(dev, cmd);
 	}
 	return NVME_SC_SUCCESS;
 }
@@ -725,32 +859,245 @@ void nvmev_admin_post_events(struct nvmev_dev *dev)
 }
 
 static u16 nvmev_admin_async_event(struct nvmev_dev *dev,
-				   const struct nvme_command *cmd, bool *held)
+				   const struct nvme_command *cmd,
+				   struct nvmev_admin_result *result)
 {
 	struct nvmev_admin *admin = &dev->admin;
 
 	if (admin->nr_aers == ARRAY_SIZE(admin->aer_cids))
 		return NVME_SC_ASYNC_LIMIT | NVME_SC_DNR;
 	admin->aer_cids[admin->nr_aers++] = cmd->cid;
-	*held = true;
+	result->held = true;
 	return NVME_SC_SUCCESS;
 }
 
 /* --- Abort, 5.1 ---------------------------------------------------------- */
 
 static u16 nvmev_admin_abort(struct nvmev_dev *dev,
-			     const struct nvme_command *cmd, u32 *result)
+			     const struct nvme_command *cmd,
+			     struct nvmev_admin_result *result)
 {
 	u16 sqid = nvmev_cdw(cmd, 10);
 	u16 cid = nvmev_cdw(cmd, 10) >> 16;
 
 	/* Bit 0: the command was not aborted */
-	*result = 1;
+	result->dw0 = 1;
 	if (sqid > dev->config.queues || (sqid && !dev->sqs[sqid]))
 		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
 	if (sqid && nvmev_worker_abort(dev->sqs[sqid], cid))
-		*result = 0;
+		result->dw0 = 0;
 	return NVME_SC_SUCCESS;
+}
+
+/* --- namespace management, 5.19 and 5.20 ---------------------------------- */
+
+/* The host learns by an event that it should look again, if it asked to */
+static void nvmev_ns_changed(struct nvmev_dev *dev, const struct nvmev_ns *ns)
+{
+	__set_bit(ns->nsid - 1, &dev->admin.changed_ns);
+	if (dev->admin.features.async_event & NVME_AEC_NS_ATTR)
+		nvmev_admin_event(dev, NVME_AER_TYPE_NOTICE,
+				  NVME_AER_NOTICE_NS_CHANGED,
+				  NVME_LOG_CHANGED_NS);
+}
+
+static u8 nvmev_format_shift(u32 format)
+{
+	return format ? NVMEV_LBA_SHIFT_LAST : NVMEV_LBA_SHIFT_FIRST;
+}
+
+/* nvmev_admin_work() erases these namespaces and completes the command */
+static void nvmev_format_start(struct nvmev_dev *dev,
+			       const struct nvme_command *cmd,
+			       unsigned long nsids, u8 lba_shift)
+{
+	struct nvmev_job *job = &dev->admin.job;
+
+	memset(job, 0, sizeof(*job));
+	job->nsids = nsids;
+	job->lba_shift = lba_shift;
+	job->cid = cmd->cid;
+	job->held = true;
+	job->running = true;
+}
+
+static u16 nvmev_ns_mgmt_create(struct nvmev_dev *dev,
+				const struct nvme_command *cmd,
+				struct nvmev_admin_result *result)
+{
+	struct nvme_id_ns *id = nvmev_admin_buf(dev);
+	u16 status;
+	u32 nsid;
+
+	status = nvmev_prp_read(dev, cmd, 0, id, NVME_IDENTIFY_SIZE);
+	if (status)
+		return status;
+	if ((id->flbas & 0xf) >= NVMEV_LBA_FORMATS || id->flbas >> 4 ||
+	    id->dps)
+		return NVME_SC_INVALID_FORMAT | NVME_SC_DNR;
+	/* No thin provisioning, and not shared */
+	if (!id->nsze || id->nsze != id->ncap || id->nmic)
+		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	if (dev->admin.job.running)
+		return NVME_SC_FORMAT_IN_PROGRESS;
+	status = nvmev_ns_create(dev, le64_to_cpu(id->nsze),
+				 nvmev_format_shift(id->flbas & 0xf), &nsid);
+	if (status)
+		return status;
+	/* Nobody shall read what an earlier namespace held here */
+	nvmev_format_start(dev, cmd, BIT(nsid - 1),
+			   nvmev_format_shift(id->flbas & 0xf));
+	dev->admin.job.dw0 = nsid;
+	result->held = true;
+	return NVME_SC_SUCCESS;
+}
+
+static u16 nvmev_ns_mgmt_delete(struct nvmev_dev *dev, u32 nsid)
+{
+	struct nvmev_ns *ns;
+	unsigned int i;
+
+	if (nsid != NVME_NSID_ALL && !nvmev_ns_find_allocated(dev, nsid))
+		return NVME_SC_INVALID_NS | NVME_SC_DNR;
+	if (dev->admin.job.running)
+		return NVME_SC_FORMAT_IN_PROGRESS;
+	for (i = 0; i < NVMEV_MAX_NS; i++) {
+		ns = &dev->ns[i];
+		if (!ns->nsid || (nsid != NVME_NSID_ALL && ns->nsid != nsid))
+			continue;
+		if (ns->attached)
+			nvmev_ns_changed(dev, ns);
+		nvmev_ns_delete(dev, ns);
+	}
+	return NVME_SC_SUCCESS;
+}
+
+static u16 nvmev_admin_ns_mgmt(struct nvmev_dev *dev,
+			       const struct nvme_command *cmd,
+			       struct nvmev_admin_result *result)
+{
+	switch (FIELD_GET(NVME_NS_MGMT_SEL, nvmev_cdw(cmd, 10))) {
+	case NVME_NS_MGMT_CREATE:
+		return nvmev_ns_mgmt_create(dev, cmd, result);
+	case NVME_NS_MGMT_DELETE:
+		return nvmev_ns_mgmt_delete(dev, le32_to_cpu(cmd->nsid));
+	default:
+		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	}
+}
+
+static u16 nvmev_admin_ns_attach(struct nvmev_dev *dev,
+				 const struct nvme_command *cmd,
+				 struct nvmev_admin_result *result)
+{
+	u32 sel = FIELD_GET(NVME_NS_MGMT_SEL, nvmev_cdw(cmd, 10));
+	struct nvmev_ns *ns = nvmev_ns_find_allocated(dev,
+						      le32_to_cpu(cmd->nsid));
+	__le16 list[2];
+	u16 status;
+
+	if (sel > NVME_NS_ATTACH_DETACH)
+		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	if (!ns)
+		return NVME_SC_INVALID_NS | NVME_SC_DNR;
+	status = nvmev_prp_read(dev, cmd, 0, list, sizeof(list));
+	if (status)
+		return status;
+	if (le16_to_cpu(list[0]) != 1 || le16_to_cpu(list[1]) != NVMEV_CNTLID)
+		return NVME_SC_CTRL_LIST_INVALID | NVME_SC_DNR;
+	if (sel == NVME_NS_ATTACH_ATTACH && ns->attached)
+		return NVME_SC_NS_ALREADY_ATTACHED | NVME_SC_DNR;
+	if (sel == NVME_NS_ATTACH_DETACH && !ns->attached)
+		return NVME_SC_NS_NOT_ATTACHED | NVME_SC_DNR;
+	nvmev_ns_set_attached(dev, ns, sel == NVME_NS_ATTACH_ATTACH);
+	nvmev_ns_changed(dev, ns);
+	return NVME_SC_SUCCESS;
+}
+
+/* --- Format NVM, 5.23 -------------------------------------------------------- */
+
+static u16 nvmev_admin_format(struct nvmev_dev *dev,
+			      const struct nvme_command *cmd,
+			      struct nvmev_admin_result *result)
+{
+	u32 cdw10 = nvmev_cdw(cmd, 10);
+	u32 lbaf = FIELD_GET(NVME_FORMAT_LBAF, cdw10);
+	u32 nsid = le32_to_cpu(cmd->nsid);
+	unsigned long nsids = 0;
+	unsigned int i;
+
+	if (dev->admin.job.running)
+		return NVME_SC_FORMAT_IN_PROGRESS;
+	if (lbaf >= NVMEV_LBA_FORMATS || FIELD_GET(NVME_FORMAT_PI, cdw10))
+		return NVME_SC_INVALID_FORMAT | NVME_SC_DNR;
+	if (FIELD_GET(NVME_FORMAT_SES, cdw10) > NVME_FORMAT_SES_CRYPTO)
+		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	if (nsid != NVME_NSID_ALL && !nvmev_ns_find_allocated(dev, nsid))
+		return NVME_SC_INVALID_NS | NVME_SC_DNR;
+
+	for (i = 0; i < NVMEV_MAX_NS; i++) {
+		struct nvmev_ns *ns = &dev->ns[i];
+
+		if (!ns->nsid || (nsid != NVME_NSID_ALL && ns->nsid != nsid))
+			continue;
+		nvmev_ns_quiesce(dev, ns, NVME_SC_FORMAT_IN_PROGRESS);
+		__set_bit(i, &nsids);
+	}
+	nvmev_format_start(dev, cmd, nsids, nvmev_format_shift(lbaf));
+	result->held = true;
+	return NVME_SC_SUCCESS;
+}
+
+/* Erases a slice; a format always erases, whatever SES says */
+static void nvmev_format_slice(struct nvmev_dev *dev, struct nvmev_job *job)
+{
+	unsigned int i = __ffs(job->nsids);
+	struct nvmev_ns *ns = &dev->ns[i];
+	u64 len = min_t(u64, ns->bytes - job->pos, NVMEV_FORMAT_SLICE);
+
+	memset(dev->storage + ns->offset + job->pos, 0, len);
+	job->pos += len;
+	if (job->pos < ns->bytes)
+		return;
+
+	nvmev_ns_set_format(ns, job->lba_shift);
+	WRITE_ONCE(ns->busy, 0);
+	if (ns->attached)
+		nvmev_ns_changed(dev, ns);
+	job->pos = 0;
+	__clear_bit(i, &job->nsids);
+}
+
+/**
+ * nvmev_admin_work() - a slice of a command that takes longer
+ * @dev: the device
+ *
+ * It goes on through a reset, after which nobody waits for its completion.
+ *
+ * Context: the controller thread.
+ * Return: whether there is such a command.
+ */
+bool nvmev_admin_work(struct nvmev_dev *dev)
+{
+	struct nvmev_admin *admin = &dev->admin;
+	struct nvmev_job *job = &admin->job;
+
+	if (likely(!job->running))
+		return false;
+	if (job->nsids) {
+		nvmev_format_slice(dev, job);
+		return true;
+	}
+	if (job->held) {
+		if (nvmev_cq_full(dev, admin->cq))
+			return true;
+		nvmev_cq_post(admin->cq, admin->sq, job->cid, job->dw0,
+			      NVME_SC_SUCCESS);
+		nvmev_cq_signal(dev, admin->cq, 0);
+		job->held = false;
+	}
+	job->running = false;
+	return true;
 }
 
 /* --- dispatch ------------------------------------------------------------ */
@@ -759,7 +1106,7 @@ struct nvmev_admin_op {
 	u8 opcode;
 	u32 effects;
 	u16 (*execute)(struct nvmev_dev *dev, const struct nvme_command *cmd,
-		       u32 *result);
+		       struct nvmev_admin_result *result);
 };
 
 static const struct nvmev_admin_op nvmev_admin_ops[] = {
@@ -772,6 +1119,11 @@ static const struct nvmev_admin_op nvmev_admin_ops[] = {
 	{ NVME_ADMIN_ABORT, 0, nvmev_admin_abort },
 	{ NVME_ADMIN_SET_FEATURES, 0, nvmev_admin_set_features },
 	{ NVME_ADMIN_GET_FEATURES, 0, nvmev_admin_get_features },
+	{ NVME_ADMIN_ASYNC_EVENT, 0, nvmev_admin_async_event },
+	{ NVME_ADMIN_NS_MGMT, NVME_EFFECT_NIC, nvmev_admin_ns_mgmt },
+	{ NVME_ADMIN_NS_ATTACH, NVME_EFFECT_NIC, nvmev_admin_ns_attach },
+	{ NVME_ADMIN_FORMAT_NVM, NVME_EFFECT_LBCC | NVME_EFFECT_NCC |
+	  NVME_EFFECT_CSE_NS, nvmev_admin_format },
 };
 
 static void nvmev_log_effects(struct nvme_effects_log *log)
@@ -782,7 +1134,6 @@ static void nvmev_log_effects(struct nvme_effects_log *log)
 		log->acs[nvmev_admin_ops[i].opcode] =
 			cpu_to_le32(NVME_EFFECT_CSUPP |
 				    nvmev_admin_ops[i].effects);
-	log->acs[NVME_ADMIN_ASYNC_EVENT] = cpu_to_le32(NVME_EFFECT_CSUPP);
 	nvmev_nvm_effects(log->iocs);
 }
 
@@ -790,22 +1141,19 @@ static void nvmev_log_effects(struct nvme_effects_log *log)
  * nvmev_admin_execute() - execute one admin command
  * @dev: the device
  * @cmd: the command, a copy
- * @result: dword 0 of the completion
- * @held: set when the completion comes later
+ * @result: zeroes at first
  *
  * Context: the controller thread.
  * Return: the status.
  */
 u16 nvmev_admin_execute(struct nvmev_dev *dev, const struct nvme_command *cmd,
-			u32 *result, bool *held)
+			struct nvmev_admin_result *result)
 {
 	unsigned int i;
 
 	/* Neither fused commands nor, ever, SGLs: 4.1 and 4.4 */
 	if (cmd->flags & (NVME_CMD_FUSE | NVME_CMD_PSDT))
 		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
-	if (cmd->opcode == NVME_ADMIN_ASYNC_EVENT)
-		return nvmev_admin_async_event(dev, cmd, held);
 
 	for (i = 0; i < ARRAY_SIZE(nvmev_admin_ops); i++)
 		if (nvmev_admin_ops[i].opcode == cmd->opcode)
@@ -829,5 +1177,6 @@ void nvmev_admin_reset(struct nvmev_dev *dev)
 	admin->nr_aers = 0;
 	admin->events = 0;
 	admin->masked = 0;
+	admin->job.held = false;
 	nvmev_features_init(dev);
 }

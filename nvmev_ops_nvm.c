@@ -60,18 +60,6 @@ struct nvmev_nvm_op {
 		     u32 len);
 };
 
-/**
- * nvmev_ns_find() - look up a namespace
- * @dev: the device
- * @nsid: its identifier
- *
- * Return: the namespace, NULL when there is none of this name.
- */
-struct nvmev_ns *nvmev_ns_find(struct nvmev_dev *dev, u32 nsid)
-{
-	return nsid && nsid == dev->ns.nsid ? &dev->ns : NULL;
-}
-
 /* --- moving data ------------------------------------------------------- */
 
 /* The next piece of the host's memory, at most *len bytes */
@@ -160,7 +148,7 @@ static u16 nvmev_nvm_zero_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
 static u16 nvmev_nvm_dsm_range(struct nvmev_dev *dev, struct nvmev_io *io,
 			       u32 index)
 {
-	const struct nvmev_ns *ns = io->ns;
+	struct nvmev_ns *ns = io->ns;
 	struct nvme_dsm_range range;
 	u64 slba, nlb;
 	u16 status;
@@ -178,6 +166,8 @@ static u16 nvmev_nvm_dsm_range(struct nvmev_dev *dev, struct nvmev_io *io,
 	io->offset = ns->offset + (slba << ns->lba_shift);
 	io->bytes = nlb << ns->lba_shift;
 	io->pos = 0;
+	if (io->deallocate)
+		nvmev_ns_clear_bad(ns, slba, nlb);
 	return NVME_SC_SUCCESS;
 }
 
@@ -199,6 +189,7 @@ static u16 nvmev_nvm_dsm_check(struct nvmev_dev *dev, struct nvmev_io *io)
 		io->range = nr - 1;
 		io->bytes = 0;
 	}
+	io->deallocate = deallocate;
 	io->units = nr;
 	return NVME_SC_SUCCESS;
 }
@@ -211,6 +202,14 @@ static bool nvmev_nvm_next_range(struct nvmev_dev *dev, struct nvmev_io *io)
 		return false;
 	io->status = nvmev_nvm_dsm_range(dev, io, io->range + 1);
 	return !io->status;
+}
+
+/* --- Write Uncorrectable, 6.16 ------------------------------------------ */
+
+static u16 nvmev_nvm_write_uncor(struct nvmev_dev *dev, struct nvmev_io *io)
+{
+	return nvmev_ns_mark_bad(io->ns, nvmev_io_lba(io),
+				 io->bytes >> io->ns->lba_shift);
 }
 
 /* --- checks ------------------------------------------------------------- */
@@ -232,6 +231,12 @@ static const struct nvmev_nvm_op nvmev_nvm_ops[] = {
 		.data = true,
 		.to_host = true,
 		.chunk = nvmev_nvm_read_chunk,
+	},
+	[NVME_NVM_WRITE_UNCOR] = {
+		.kind = NVMEV_WRITE,
+		.lba_range = true,
+		.write = true,
+		.check = nvmev_nvm_write_uncor,
 	},
 	[NVME_NVM_COMPARE] = {
 		.kind = NVMEV_READ,
@@ -291,10 +296,10 @@ void nvmev_nvm_effects(__le32 *effects)
 
 static u16 nvmev_nvm_check_range(struct nvmev_dev *dev, struct nvmev_io *io)
 {
-	u64 slba = le32_to_cpu(io->cmd.cdw10) |
-		   (u64)le32_to_cpu(io->cmd.cdw11) << 32;
+	u64 slba = nvmev_io_lba(io);
 	u64 nlb = FIELD_GET(NVME_RW_NLB, le32_to_cpu(io->cmd.cdw12)) + 1;
-	const struct nvmev_ns *ns = io->ns;
+	struct nvmev_ns *ns = io->ns;
+	u16 status;
 
 	io->bytes = nlb << ns->lba_shift;
 	io->units = DIV_ROUND_UP(io->bytes, NVMEV_UNIT);
@@ -304,12 +309,20 @@ static u16 nvmev_nvm_check_range(struct nvmev_dev *dev, struct nvmev_io *io)
 		return NVME_SC_LBA_RANGE | NVME_SC_DNR;
 	io->offset = ns->offset + (slba << ns->lba_shift);
 
-	if (!io->op->data)
-		return NVME_SC_SUCCESS;
-	/* Before anything has moved, so that a bad entry changes nothing */
-	nvmev_prp_start(&io->prp, &io->cmd, io->bytes);
-	io->piece_len = 0;
-	return nvmev_prp_check(dev, &io->cmd, io->bytes, io->op->to_host);
+	if (io->op->data) {
+		/* Before anything moves, so that a bad entry changes nothing */
+		nvmev_prp_start(&io->prp, &io->cmd, io->bytes);
+		io->piece_len = 0;
+		status = nvmev_prp_check(dev, &io->cmd, io->bytes,
+					 io->op->to_host);
+		if (status)
+			return status;
+	}
+	if (io->op->write)
+		nvmev_ns_clear_bad(ns, slba, nlb);
+	else if (nvmev_ns_is_bad(ns, slba, nlb))
+		return NVME_SC_READ_ERROR;
+	return NVME_SC_SUCCESS;
 }
 
 /* Decodes a fetched command; a status other than 0 ends it at once */
@@ -324,6 +337,7 @@ static u16 nvmev_nvm_check(struct nvmev_dev *dev, struct nvmev_io *io)
 	io->bytes = 0;
 	io->pos = 0;
 	io->range = 0;
+	io->deallocate = false;
 	io->wait_ns = 0;
 	io->ns = NULL;
 
@@ -331,21 +345,39 @@ static u16 nvmev_nvm_check(struct nvmev_dev *dev, struct nvmev_io *io)
 	if (!io->op)
 		return NVME_SC_INVALID_OPCODE | NVME_SC_DNR;
 	io->kind = io->op->kind;
-	/* Neither fused commands nor SGLs are offered in Identify */
-	if (cmd->flags & (NVME_CMD_FUSE | NVME_CMD_PSDT))
+	/* SGLs are not offered in Identify */
+	if (cmd->flags & NVME_CMD_PSDT)
 		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
 
+	/* Of no namespace: nvmev_nvm_time() takes all of them */
 	if (cmd->opcode == NVME_NVM_FLUSH && nsid == NVME_NSID_ALL)
-		nsid = dev->ns.nsid;
+		return NVME_SC_SUCCESS;
 	io->ns = nvmev_ns_find(dev, nsid);
 	if (!io->ns)
 		return NVME_SC_INVALID_NS | NVME_SC_DNR;
+	status = READ_ONCE(io->ns->busy);
+	if (status)
+		return status;
 
 	if (io->op->lba_range)
 		status = nvmev_nvm_check_range(dev, io);
 	if (!status && io->op->check)
 		status = io->op->check(dev, io);
 	return status;
+}
+
+/* When every earlier write is done, of one namespace or of all */
+static u64 nvmev_nvm_flush_due(struct nvmev_dev *dev, const struct nvmev_io *io)
+{
+	u64 due_ns = io->seen_ns;
+	unsigned int i;
+
+	if (io->ns)
+		return max(due_ns, io->ns->write_due_ns);
+	for (i = 0; i < NVMEV_MAX_NS; i++)
+		if (dev->ns[i].attached)
+			due_ns = max(due_ns, dev->ns[i].write_due_ns);
+	return due_ns;
 }
 
 /* Asks the timing model; nvmev_timing.lock is held */
@@ -355,8 +387,7 @@ static void nvmev_nvm_time(struct nvmev_dev *dev, struct nvmev_io *io)
 	u64 due_ns;
 
 	if (io->kind == NVMEV_OTHER) {
-		/* Flush: when every earlier write of the namespace is done */
-		due_ns = max(io->seen_ns, ns->write_due_ns);
+		due_ns = nvmev_nvm_flush_due(dev, io);
 		io->wait_ns = due_ns - io->seen_ns;
 	} else {
 		due_ns = nvmev_timing_due(&dev->timing, io->kind, io->seen_ns,
@@ -545,6 +576,120 @@ static bool nvmev_worker_transfer(struct nvmev_worker *worker)
 	return true;
 }
 
+/* --- Compare and Write, fused, 6.2 --------------------------------------- */
+
+/* Runs the chunk function of a command over all of its one or two pages */
+static u16 nvmev_io_chunks(struct nvmev_dev *dev, struct nvmev_io *io)
+{
+	u64 offset;
+	u16 status;
+	u32 len;
+
+	while (io->pos < io->bytes) {
+		offset = io->offset + io->pos;
+		len = min_t(u64, io->bytes - io->pos,
+			    NVME_PAGE_SIZE - (offset & ~NVME_PAGE_MASK));
+		status = io->op->chunk(dev, io, dev->storage + offset, len);
+		if (status)
+			return status;
+		io->pos += len;
+	}
+	return NVME_SC_SUCCESS;
+}
+
+static void nvmev_fused_execute_locked(struct nvmev_dev *dev,
+				       struct nvmev_io *first,
+				       struct nvmev_io *second)
+{
+	first->status = nvmev_io_chunks(dev, first);
+	second->status = first->status ? NVME_SC_FUSED_FAIL :
+					 nvmev_io_chunks(dev, second);
+}
+
+/* Compares and writes with all of its pages locked, the lower lock first */
+static void nvmev_fused_execute(struct nvmev_dev *dev, struct nvmev_io *first,
+				struct nvmev_io *second)
+{
+	u64 last = first->offset + first->bytes - 1;
+	u32 a = (first->offset >> NVME_PAGE_SHIFT) % NVMEV_RANGE_LOCKS;
+	u32 b = (last >> NVME_PAGE_SHIFT) % NVMEV_RANGE_LOCKS;
+
+	spin_lock(&dev->range_locks[min(a, b)]);
+	if (a == b) {
+		nvmev_fused_execute_locked(dev, first, second);
+	} else {
+		spin_lock_nested(&dev->range_locks[max(a, b)],
+				 SINGLE_DEPTH_NESTING);
+		nvmev_fused_execute_locked(dev, first, second);
+		spin_unlock(&dev->range_locks[max(a, b)]);
+	}
+	spin_unlock(&dev->range_locks[min(a, b)]);
+}
+
+static bool nvmev_fused_match(const struct nvmev_io *first,
+			      const struct nvmev_io *second)
+{
+	return first->cmd.opcode == NVME_NVM_COMPARE &&
+	       second->cmd.opcode == NVME_NVM_WRITE &&
+	       first->cmd.nsid == second->cmd.nsid &&
+	       first->offset == second->offset &&
+	       first->bytes == second->bytes &&
+	       /* NACWU in Identify Namespace */
+	       first->bytes <= NVME_PAGE_SIZE;
+}
+
+/* @second is NULL where the next entry is not the other half */
+static void nvmev_fused_pair(struct nvmev_dev *dev, struct nvmev_io *first,
+			     struct nvmev_io *second)
+{
+	if (!second) {
+		first->status = NVME_SC_FUSED_MISSING | NVME_SC_DNR;
+		return;
+	}
+	if (first->status || second->status) {
+		if (!second->status)
+			second->status = NVME_SC_FUSED_FAIL;
+		if (!first->status)
+			first->status = NVME_SC_FUSED_FAIL;
+	} else if (!nvmev_fused_match(first, second)) {
+		first->status = NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+		second->status = NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	} else {
+		nvmev_fused_execute(dev, first, second);
+	}
+}
+
+/* Decides about fused commands among those just fetched */
+static void nvmev_fused_check(struct nvmev_dev *dev, struct nvmev_io **ios,
+			      u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		struct nvmev_io *io = ios[i], *next = NULL;
+
+		switch (io->cmd.flags & NVME_CMD_FUSE) {
+		case 0:
+			continue;
+		case NVME_CMD_FUSE_FIRST:
+			if (i + 1 < nr && (ios[i + 1]->cmd.flags &
+					   NVME_CMD_FUSE) ==
+			    NVME_CMD_FUSE_SECOND)
+				next = ios[++i];
+			nvmev_fused_pair(dev, io, next);
+			break;
+		case NVME_CMD_FUSE_SECOND:
+			io->status = NVME_SC_FUSED_MISSING | NVME_SC_DNR;
+			break;
+		default:
+			io->status = NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+			break;
+		}
+	}
+}
+
+/* --- fetching -------------------------------------------------------------- */
+
 static void nvmev_stat_enter(struct nvmev_stat *stat)
 {
 	nvmev_stat_add(&stat->in_flight, 1);
@@ -563,7 +708,8 @@ static bool nvmev_worker_fetch(struct nvmev_worker *worker,
 {
 	u32 pending = nvmev_sq_pending(worker->dev, sq);
 	struct nvmev_dev *dev = worker->dev;
-	struct nvmev_io *ios[NVMEV_BURST];
+	struct nvmev_io *ios[NVMEV_BURST + 1];
+	bool fused = false;
 	u32 burst, i, nr = 0;
 	u64 now_ns;
 
@@ -574,11 +720,17 @@ static bool nvmev_worker_fetch(struct nvmev_worker *worker,
 	/* Arbitration Burst, 5.21.1.1: a power of two, 7 is no limit */
 	burst = 1 << (READ_ONCE(dev->admin.features.arbitration) & 7);
 	burst = min3(burst, pending, (u32)NVMEV_BURST);
-	while (nr < burst) {
-		struct nvmev_io *io = list_first_entry_or_null(&sq->free,
-							       struct nvmev_io,
-							       node);
+	while (nr < pending) {
+		struct nvmev_io *io;
 
+		/* The other half of a fused command comes along */
+		if (nr >= burst && (ios[nr - 1]->cmd.flags & NVME_CMD_FUSE) !=
+				   NVME_CMD_FUSE_FIRST)
+			break;
+		if (nr == ARRAY_SIZE(ios))
+			break;
+		io = list_first_entry_or_null(&sq->free, struct nvmev_io,
+					      node);
 		/* More in flight than entries: the rest stays in the queue */
 		if (!io)
 			break;
@@ -586,9 +738,12 @@ static bool nvmev_worker_fetch(struct nvmev_worker *worker,
 		nvmev_sq_fetch(sq, &io->cmd);
 		io->seen_ns = now_ns;
 		io->status = nvmev_nvm_check(dev, io);
+		fused |= io->cmd.flags & NVME_CMD_FUSE;
 		trace_nvmev_fetch(io);
 		ios[nr++] = io;
 	}
+	if (unlikely(fused))
+		nvmev_fused_check(dev, ios, nr);
 
 	spin_lock(&dev->timing.lock);
 	for (i = 0; i < nr; i++)
@@ -825,6 +980,34 @@ static void nvmev_worker_do_del_sq(struct nvmev_worker *worker, void *arg)
 void nvmev_worker_del_sq(struct nvmev_sq *sq)
 {
 	nvmev_worker_call(sq->cq->worker, nvmev_worker_do_del_sq, sq);
+}
+
+/**
+ * nvmev_worker_drop_ns() - end all commands of a namespace
+ * @worker: the worker
+ * @ns: the namespace
+ * @status: what they end with
+ *
+ * Context: the worker, in nvmev_worker_call().
+ */
+void nvmev_worker_drop_ns(struct nvmev_worker *worker, struct nvmev_ns *ns,
+			  u16 status)
+{
+	struct nvmev_sq *sq;
+	u32 i;
+
+	list_for_each_entry(sq, &worker->sqs, node) {
+		for (i = 0; i < sq->ring.size; i++) {
+			struct nvmev_io *io = &sq->ios[i];
+
+			if (io->ns != ns || (io->state != NVMEV_IO_TRANSFER &&
+					     io->state != NVMEV_IO_DUE))
+				continue;
+			nvmev_io_unqueue(worker, io);
+			io->status = status;
+			nvmev_io_fail(worker, io);
+		}
+	}
 }
 
 struct nvmev_abort {

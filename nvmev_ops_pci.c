@@ -111,6 +111,22 @@ void nvmev_ctrl_delete_sq(struct nvmev_dev *dev, u16 qid)
 	dev->sqs[qid] = NULL;
 	mutex_unlock(&dev->queues_lock);
 	nvmev_sq_destroy(sq);
+	WRITE_ONCE(*nvmev_doorbell(dev, qid, false), 0);
+}
+
+/**
+ * nvmev_ctrl_delete_cq() - take a completion queue from its worker and free it
+ * @dev: the device
+ * @qid: the queue, which exists and in which no submission queue completes
+ *
+ * Context: the controller thread, sleeps.
+ */
+void nvmev_ctrl_delete_cq(struct nvmev_dev *dev, u16 qid)
+{
+	nvmev_worker_del_cq(dev->cqs[qid]);
+	nvmev_cq_destroy(dev->cqs[qid]);
+	dev->cqs[qid] = NULL;
+	WRITE_ONCE(*nvmev_doorbell(dev, qid, true), 0);
 }
 
 /*
@@ -126,11 +142,8 @@ static void nvmev_ctrl_disable(struct nvmev_dev *dev)
 			nvmev_ctrl_delete_sq(dev, qid);
 	}
 	for (qid = 1; qid <= NVMEV_MAX_QUEUES; qid++) {
-		if (!dev->cqs[qid])
-			continue;
-		nvmev_worker_del_cq(dev->cqs[qid]);
-		nvmev_cq_destroy(dev->cqs[qid]);
-		dev->cqs[qid] = NULL;
+		if (dev->cqs[qid])
+			nvmev_ctrl_delete_cq(dev, qid);
 	}
 	nvmev_sq_destroy(dev->admin.sq);
 	dev->admin.sq = NULL;
@@ -316,22 +329,54 @@ static bool nvmev_ctrl_poll_admin(struct nvmev_dev *dev)
 
 	/* A command is fetched only when its completion has room */
 	for (i = 0; i < NVMEV_ADMIN_BURST; i++) {
-		bool held = false;
-		u32 result = 0;
+		struct nvmev_admin_result result = { };
 		u16 status;
 
 		if (nvmev_cq_full(dev, cq) || !nvmev_sq_pending(dev, sq))
 			break;
 		nvmev_sq_fetch(sq, &cmd);
-		status = nvmev_admin_execute(dev, &cmd, &result, &held);
+		status = nvmev_admin_execute(dev, &cmd, &result);
 		if (status)
 			nvmev_admin_log_error(dev, sq, &cmd, status, 0);
-		if (!held)
-			nvmev_cq_post(cq, sq, cmd.cid, result, status);
+		if (!result.held)
+			nvmev_cq_post(cq, sq, cmd.cid, result.dw0, status);
 	}
 	nvmev_admin_post_events(dev);
 	nvmev_cq_signal(dev, cq, 0);
 	return i;
+}
+
+/*
+ * A doorbell of a queue that does not exist reads 0 until the host makes the
+ * mistake of writing there (5.2, Write to Invalid Doorbell Register).
+ */
+static void nvmev_ctrl_poll_doorbells(struct nvmev_dev *dev)
+{
+	u64 now_ns = nvmev_clock_ns();
+	unsigned int qid;
+	bool bad = false;
+
+	if (now_ns - dev->doorbells_ns < NVMEV_CTRL_IDLE_NS)
+		return;
+	dev->doorbells_ns = now_ns;
+
+	for (qid = 1; qid <= NVMEV_MAX_QUEUES; qid++) {
+		__le32 *sq = nvmev_doorbell(dev, qid, false);
+		__le32 *cq = nvmev_doorbell(dev, qid, true);
+
+		if (!dev->sqs[qid] && READ_ONCE(*sq)) {
+			WRITE_ONCE(*sq, 0);
+			bad = true;
+		}
+		if (!dev->cqs[qid] && READ_ONCE(*cq)) {
+			WRITE_ONCE(*cq, 0);
+			bad = true;
+		}
+	}
+	if (bad)
+		nvmev_admin_event(dev, NVME_AER_TYPE_ERROR,
+				  NVME_AER_ERROR_INVALID_DB_REG,
+				  NVME_LOG_ERROR);
 }
 
 /**
@@ -355,8 +400,11 @@ bool nvmev_ctrl_poll(struct nvmev_dev *dev)
 		nvmev_admin_event(dev, NVME_AER_TYPE_ERROR,
 				  NVME_AER_ERROR_INVALID_DB_VALUE,
 				  NVME_LOG_ERROR);
-	if (dev->enabled)
+	if (dev->enabled) {
+		nvmev_ctrl_poll_doorbells(dev);
 		worked |= nvmev_ctrl_poll_admin(dev);
+	}
+	worked |= nvmev_admin_work(dev);
 	worked |= nvmev_irq_poll(dev);
 	return worked;
 }

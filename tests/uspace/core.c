@@ -98,14 +98,14 @@ static int rw(struct nvmev_dev *dev, struct uspace_queue *queue, u8 opcode,
 
 static void test_data(struct nvmev_dev *dev, struct uspace_queue *queue)
 {
-	u8 *shadow = malloc(dev->ns.bytes);
+	u8 *shadow = malloc(dev->ns[0].bytes);
 	unsigned int i;
 	u32 j;
 
-	memcpy(shadow, dev->storage, dev->ns.bytes);
+	memcpy(shadow, dev->storage, dev->ns[0].bytes);
 	for (i = 0; i < 3000; i++) {
 		u32 blocks = 1 + below(below(8) ? 64 : 4096);
-		u64 lba = below(dev->ns.nr_lba - blocks + 1);
+		u64 lba = below(dev->ns[0].nr_lba - blocks + 1);
 		u64 addr = DATA_AT + 4 * below(2048);
 		u8 *host = uspace_host + addr;
 		u32 len = blocks << 9;
@@ -141,7 +141,7 @@ static void test_data(struct nvmev_dev *dev, struct uspace_queue *queue)
 			break;
 		}
 	}
-	check(!memcmp(dev->storage, shadow, dev->ns.bytes));
+	check(!memcmp(dev->storage, shadow, dev->ns[0].bytes));
 	free(shadow);
 }
 
@@ -150,17 +150,17 @@ static void test_data(struct nvmev_dev *dev, struct uspace_queue *queue)
 static void refused(struct nvmev_dev *dev, struct uspace_queue *queue,
 		    struct nvme_command *cmd, u16 status)
 {
-	u8 *before = malloc(dev->ns.bytes);
+	u8 *before = malloc(dev->ns[0].bytes);
 	int got;
 
-	memcpy(before, dev->storage, dev->ns.bytes);
+	memcpy(before, dev->storage, dev->ns[0].bytes);
 	got = uspace_sync(dev, queue, cmd, NULL);
 	if ((got & 0x7ff) != status) {
 		fprintf(stderr, "opcode %#x: status %#x instead of %#x\n",
 			cmd->opcode, got, status);
 		exit(1);
 	}
-	check(!memcmp(before, dev->storage, dev->ns.bytes));
+	check(!memcmp(before, dev->storage, dev->ns[0].bytes));
 	free(before);
 }
 
@@ -188,11 +188,15 @@ static void test_refusals(struct nvmev_dev *dev, struct uspace_queue *queue)
 	refused(dev, queue, &cmd, NVME_SC_INVALID_NS);
 	cmd = good;
 	cmd.flags = 1;
+	refused(dev, queue, &cmd, NVME_SC_FUSED_MISSING);
+	cmd.flags = 2;
+	refused(dev, queue, &cmd, NVME_SC_FUSED_MISSING);
+	cmd.flags = 3;
 	refused(dev, queue, &cmd, NVME_SC_INVALID_FIELD);
 	cmd.flags = 0x40;
 	refused(dev, queue, &cmd, NVME_SC_INVALID_FIELD);
 	cmd = good;
-	set_range(&cmd, dev->ns.nr_lba - 63, 64);
+	set_range(&cmd, dev->ns[0].nr_lba - 63, 64);
 	refused(dev, queue, &cmd, NVME_SC_LBA_RANGE);
 	set_range(&cmd, ~0ULL, 64);
 	refused(dev, queue, &cmd, NVME_SC_LBA_RANGE);
@@ -224,6 +228,205 @@ static void test_refusals(struct nvmev_dev *dev, struct uspace_queue *queue)
 	list[511] = cpu_to_le64(LISTS_AT + 4088);
 	cmd.prp2 = cpu_to_le64(LISTS_AT + 4088);
 	refused(dev, queue, &cmd, NVME_SC_PRP_OFFSET_INVALID);
+}
+
+/* --- Compare and Write, Write Uncorrectable, namespaces ----------------------- */
+
+static int status_of(struct nvmev_dev *dev, struct uspace_queue *queue)
+{
+	struct nvme_completion cqe;
+	unsigned int i;
+
+	for (i = 0; i < 10000; i++) {
+		if (uspace_reap(dev, queue, &cqe))
+			return le16_to_cpu(cqe.status) >> 1 & 0x7ff;
+		uspace_run(dev, 1);
+		uspace_now_ns += 1000000;
+	}
+	return -1;
+}
+
+/* NVMe 1.4, 6.2: both or nothing */
+static void test_fused(struct nvmev_dev *dev, struct uspace_queue *queue)
+{
+	struct nvme_command compare = { .opcode = NVME_NVM_COMPARE,
+					.flags = 1 };
+	struct nvme_command write = { .opcode = NVME_NVM_WRITE, .flags = 2 };
+	u8 *storage = dev->storage;
+	u8 *old = uspace_host + DATA_AT, *new = old + 8192;
+
+	/* Over a page boundary of the storage: both pages are locked */
+	set_range(&compare, 5, 8);
+	set_range(&write, 5, 8);
+	compare.prp1 = cpu_to_le64(DATA_AT);
+	write.prp1 = cpu_to_le64(DATA_AT + 8192);
+	memcpy(old, storage + 5 * 512, 4096);
+	memset(new, 0x77, 4096);
+	uspace_submit(dev, queue, &compare);
+	uspace_submit(dev, queue, &write);
+	check(status_of(dev, queue) == NVME_SC_SUCCESS);
+	check(status_of(dev, queue) == NVME_SC_SUCCESS);
+	check(!memcmp(storage + 5 * 512, new, 4096));
+
+	/* Now the comparison fails, and nothing is written */
+	memset(new, 0x88, 4096);
+	uspace_submit(dev, queue, &compare);
+	uspace_submit(dev, queue, &write);
+	check(status_of(dev, queue) == NVME_SC_COMPARE_FAILED);
+	check(status_of(dev, queue) == NVME_SC_FUSED_FAIL);
+	check(storage[5 * 512] == 0x77);
+
+	/* Two ranges */
+	set_range(&write, 6, 8);
+	uspace_submit(dev, queue, &compare);
+	uspace_submit(dev, queue, &write);
+	check(status_of(dev, queue) == NVME_SC_INVALID_FIELD);
+	check(status_of(dev, queue) == NVME_SC_INVALID_FIELD);
+}
+
+/* 6.16: unreadable until written, block by block */
+static void test_uncorrectable(struct nvmev_dev *dev,
+			       struct uspace_queue *queue)
+{
+	bool bad[4096] = { };
+	unsigned int i;
+	u32 j;
+
+	for (i = 0; i < 4000; i++) {
+		u32 nr = 1 + below(below(4) ? 8 : 500);
+		u32 lba = below(4096 - nr + 1);
+		bool any = false;
+		int status;
+
+		switch (below(3)) {
+		case 0:
+			status = rw(dev, queue, NVME_NVM_WRITE_UNCOR, lba, nr,
+				    DATA_AT);
+			if ((status & 0x7ff) == NVME_SC_CAP_EXCEEDED)
+				break;
+			check(!status);
+			memset(bad + lba, true, nr);
+			break;
+		case 1:
+			check(!rw(dev, queue, NVME_NVM_WRITE, lba, nr,
+				  DATA_AT));
+			memset(bad + lba, false, nr);
+			break;
+		default:
+			for (j = 0; j < nr; j++)
+				any |= bad[lba + j];
+			status = rw(dev, queue, below(2) ? NVME_NVM_READ :
+				    NVME_NVM_VERIFY, lba, nr, DATA_AT);
+			/* Without room for all extents some count as good */
+			check((status & 0x7ff) == NVME_SC_READ_ERROR ?
+			      any : !status);
+			if (dev->ns[0].nr_bad < NVMEV_MAX_BAD - 1)
+				check(!any || status);
+			break;
+		}
+		if (dev->ns[0].nr_bad >= NVMEV_MAX_BAD - 2) {
+			check(!rw(dev, queue, NVME_NVM_WRITE_ZEROES, 0, 4096,
+				  DATA_AT));
+			memset(bad, false, sizeof(bad));
+		}
+	}
+	check(!rw(dev, queue, NVME_NVM_WRITE_ZEROES, 0, 4096, DATA_AT));
+	check(!dev->ns[0].nr_bad);
+}
+
+static int ns_command(struct nvmev_dev *dev, struct uspace_queue *admin,
+		      u8 opcode, u32 nsid, u32 cdw10, u32 *result)
+{
+	struct nvme_command cmd = { .opcode = opcode };
+
+	cmd.nsid = cpu_to_le32(nsid);
+	cmd.cdw10 = cpu_to_le32(cdw10);
+	cmd.prp1 = cpu_to_le64(DATA_AT);
+	return uspace_sync(dev, admin, &cmd, result) & 0x7ff;
+}
+
+static int ns_create(struct nvmev_dev *dev, struct uspace_queue *admin,
+		     u64 nr_lba, u8 flbas, u32 *nsid)
+{
+	struct nvme_id_ns *id = (void *)(uspace_host + DATA_AT);
+
+	memset(id, 0, sizeof(*id));
+	id->nsze = cpu_to_le64(nr_lba);
+	id->ncap = id->nsze;
+	id->flbas = flbas;
+	return ns_command(dev, admin, NVME_ADMIN_NS_MGMT, 0, 0, nsid);
+}
+
+static int ns_attach(struct nvmev_dev *dev, struct uspace_queue *admin,
+		     u32 nsid, u32 sel)
+{
+	__le16 *list = (void *)(uspace_host + DATA_AT);
+
+	list[0] = cpu_to_le16(1);
+	list[1] = cpu_to_le16(0);
+	return ns_command(dev, admin, NVME_ADMIN_NS_ATTACH, nsid, sel, NULL);
+}
+
+/* 5.19, 5.20, 5.23 */
+static void test_namespaces(struct nvmev_dev *dev, struct uspace_queue *admin,
+			    struct uspace_queue *queue)
+{
+	struct nvme_command cmd = { .opcode = NVME_NVM_READ };
+	u32 first, second;
+	u64 i;
+
+	/* All taken, then all given back */
+	check(ns_create(dev, admin, 2048, 0, &first) ==
+	      NVME_SC_NS_INSUFFICIENT_CAP);
+	check(!ns_command(dev, admin, NVME_ADMIN_NS_MGMT, NVME_NSID_ALL, 1,
+			  NULL));
+	set_range(&cmd, 0, 1);
+	cmd.prp1 = cpu_to_le64(DATA_AT);
+	refused(dev, queue, &cmd, NVME_SC_INVALID_NS);
+
+	memset(dev->storage, 0xee, dev->storage_bytes);
+	check(!ns_create(dev, admin, 3000, 0, &first));
+	check(!ns_create(dev, admin, 500, 1, &second));
+	check(first == 1 && second == 2);
+	check(dev->ns[0].nr_lba == 3000 && dev->ns[1].nr_lba == 500);
+	check(dev->ns[1].offset >= 3000 << 9);
+	for (i = 0; i < 3000 << 9; i++)
+		check(!((u8 *)dev->storage)[i]);
+	check(((u8 *)dev->storage)[3000 << 9] == 0xee);
+	check(ns_attach(dev, admin, 3, 0) == NVME_SC_INVALID_NS);
+	check(!ns_attach(dev, admin, 1, 0));
+	check(ns_attach(dev, admin, 1, 0) == NVME_SC_NS_ALREADY_ATTACHED);
+	check(!ns_attach(dev, admin, 2, 0));
+
+	/* The last block, and the first beyond it, of 4 KiB blocks */
+	cmd.nsid = cpu_to_le32(2);
+	cmd.cdw10 = cpu_to_le32(499);
+	check(!uspace_sync(dev, queue, &cmd, NULL));
+	cmd.cdw10 = cpu_to_le32(500);
+	refused(dev, queue, &cmd, NVME_SC_LBA_RANGE);
+
+	/* A read in flight ends with Format in Progress, and all is erased */
+	memset(dev->storage + dev->ns[1].offset, 0x55, dev->ns[1].bytes);
+	cmd.cdw10 = 0;
+	uspace_submit(dev, queue, &cmd);
+	for (i = 0; i < 10; i++)
+		nvmev_worker_poll(&dev->workers[(queue->qid - 1) % 2]);
+	check(!ns_command(dev, admin, NVME_ADMIN_FORMAT_NVM, 2, 0, NULL));
+	check(status_of(dev, queue) == NVME_SC_FORMAT_IN_PROGRESS);
+	check(dev->ns[1].lba_shift == 9 && dev->ns[1].nr_lba == 4000);
+	for (i = 0; i < dev->ns[1].bytes; i++)
+		check(!((u8 *)dev->storage)[dev->ns[1].offset + i]);
+	check(!uspace_sync(dev, queue, &cmd, NULL));
+
+	check(!ns_attach(dev, admin, 2, 1));
+	check(ns_attach(dev, admin, 2, 1) == NVME_SC_NS_NOT_ATTACHED);
+	refused(dev, queue, &cmd, NVME_SC_INVALID_NS);
+	check(!ns_command(dev, admin, NVME_ADMIN_NS_MGMT, 2, 1, NULL));
+	check(!ns_command(dev, admin, NVME_ADMIN_NS_MGMT, 1, 1, NULL));
+
+	/* And as it was */
+	check(!ns_create(dev, admin, dev->storage_bytes >> 9, 0, &first));
+	check(!ns_attach(dev, admin, first, 0));
 }
 
 /* --- timing -------------------------------------------------------------------- */
@@ -303,6 +506,9 @@ static void run_virtual(void)
 					   DEPTH, RINGS_AT * (i + 1)));
 	test_data(dev, &queues[0]);
 	test_refusals(dev, &queues[1]);
+	test_fused(dev, &queues[1]);
+	test_uncorrectable(dev, &queues[1]);
+	test_namespaces(dev, &admin, &queues[1]);
 	test_due(dev, &queues[2]);
 	test_full_cq(dev, &queues[2]);
 	check(uspace_disable(dev));

@@ -213,10 +213,7 @@ struct nvmev_dev *uspace_device_create(const struct nvmev_config *config)
 	dev->bar = aligned_alloc(4096, NVMEV_BAR_SIZE);
 	dev->storage = aligned_alloc(4096, dev->storage_bytes);
 	memset(dev->storage, 0, dev->storage_bytes);
-	dev->ns.nsid = 1;
-	dev->ns.lba_shift = config->lba_shift;
-	dev->ns.nr_lba = dev->storage_bytes >> config->lba_shift;
-	dev->ns.bytes = dev->ns.nr_lba << config->lba_shift;
+	nvmev_ns_init_all(dev);
 	dev->tolerance_ns = 100 * NSEC_PER_USEC;
 	check(!nvmev_timing_init(&dev->timing, &config->timing));
 	check(!nvmev_ctrl_init(dev));

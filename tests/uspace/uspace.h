@@ -48,6 +48,7 @@ typedef u64 __bitwise __le64;
 #define SZ_16K		0x4000
 #define SZ_64K		0x10000
 #define SZ_1M		0x100000
+#define SZ_4M		0x400000
 
 #define NSEC_PER_USEC	1000L
 #define NSEC_PER_MSEC	1000000L
@@ -64,6 +65,7 @@ typedef u64 __bitwise __le64;
 
 #define static_assert(expr)	_Static_assert(expr, #expr)
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#define ALIGN(x, a)		(((x) + (a) - 1) & ~((u64)(a) - 1))
 #define IS_ALIGNED(x, a)	(!((x) & ((a) - 1)))
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
 #define DIV_ROUND_UP_ULL	DIV_ROUND_UP
@@ -141,6 +143,7 @@ USPACE_UNALIGNED(64, be)
 #define test_bit(n, p)	(!!(*(p) & BIT(n)))
 #define __set_bit(n, p)	(*(p) |= BIT(n))
 #define __clear_bit(n, p)	(*(p) &= ~BIT(n))
+#define __ffs(n)	__builtin_ctzl(n)
 #define for_each_set_bit(n, p, size)			\
 	for ((n) = 0; (n) < (size); (n)++)		\
 		if (test_bit(n, p))
@@ -257,6 +260,7 @@ struct mutex {
 
 #define spin_lock_init(l)	pthread_mutex_init(l, NULL)
 #define spin_lock(l)		pthread_mutex_lock(l)
+#define spin_lock_nested(l, n)	pthread_mutex_lock(l)
 #define spin_unlock(l)		pthread_mutex_unlock(l)
 #define mutex_init(m)		pthread_mutex_init(&(m)->lock, NULL)
 #define mutex_lock(m)		pthread_mutex_lock(&(m)->lock)
