@@ -163,13 +163,17 @@ void schedule_hrtimeout_range(ktime_t *timeout, u64 delta, int mode)
 	sched_yield();
 }
 
+/* Only workers are ever waited for here, with their call_lock held */
 void wait_for_completion(struct completion *done)
 {
+	unsigned int w;
+
 	while (!READ_ONCE(done->done)) {
 		if (uspace_threads)
 			sched_yield();
 		else
-			uspace_run(uspace_dev, 1);
+			for (w = 0; w < uspace_dev->config.nr_workers; w++)
+				nvmev_worker_poll(&uspace_dev->workers[w]);
 	}
 }
 
@@ -237,13 +241,9 @@ void uspace_device_destroy(struct nvmev_dev *dev)
 
 /* --- without threads ------------------------------------------------------- */
 
-/*
- * One round of every thread. The controller thread may wait for a worker, and
- * then gets here again: it is not entered twice.
- */
+/* One round of every thread */
 void uspace_run(struct nvmev_dev *dev, unsigned int rounds)
 {
-	static bool in_ctrl;
 	unsigned int w;
 
 	if (uspace_threads) {
@@ -251,11 +251,7 @@ void uspace_run(struct nvmev_dev *dev, unsigned int rounds)
 		return;
 	}
 	while (rounds--) {
-		if (!in_ctrl) {
-			in_ctrl = true;
-			nvmev_ctrl_poll(dev);
-			in_ctrl = false;
-		}
+		nvmev_ctrl_poll(dev);
 		for (w = 0; w < dev->config.nr_workers; w++)
 			nvmev_worker_poll(&dev->workers[w]);
 	}
