@@ -323,6 +323,7 @@ struct nvme_id_ctrl {
 static_assert(sizeof(struct nvme_id_ctrl) == NVME_IDENTIFY_SIZE);
 
 #define NVME_ID_CNTRLTYPE_IO		1
+#define NVME_ID_CTRATT_HOST_ID_128	BIT(0)
 #define NVME_ID_OAES_NS_ATTR		BIT(8)
 #define NVME_ID_OACS_FORMAT		BIT(1)
 #define NVME_ID_OACS_NS_MGMT		BIT(3)

@@ -61,6 +61,9 @@
 /* Locks that keep the blocks of one storage page whole, see nvmev_nvm_copy() */
 #define NVMEV_RANGE_LOCKS	1024
 
+/* Doorbell writes of one queue whose times are kept apart */
+#define NVMEV_MAX_MARKS		16
+
 /* Bounds of the timing parameters */
 #define NVMEV_MAX_LATENCY_NS	(60ULL * NSEC_PER_SEC)
 #define NVMEV_MAX_BW_MIB	(1024 * 1024)
@@ -146,6 +149,7 @@ void nvmev_timing_set_latency(struct nvmev_timing *timing,
 void nvmev_timing_set_bw(struct nvmev_timing *timing, enum nvmev_kind kind,
 			 u64 bw);
 int nvmev_timing_set_slots(struct nvmev_timing *timing, u32 nr_slots);
+void nvmev_timing_reset(struct nvmev_timing *timing);
 
 /* --- statistics: nvmev_stat.c ----------------------------------------- */
 
@@ -231,6 +235,7 @@ struct nvmev_ring {
  * @phase: the phase tag of the next entry
  * @tail: the next entry to write
  * @head: the host's head as last read from the doorbell
+ * @bad_head: the last head value that was refused, to report it once
  * @doorbell: head doorbell in the BAR
  * @nr_sqs: submission queues that complete here; the controller thread's
  * @unsignalled: completions posted since the last interrupt
@@ -247,12 +252,23 @@ struct nvmev_cq {
 	u8 phase;
 	u32 tail;
 	u32 head;
+	u32 bad_head;
 	__le32 *doorbell;
 	unsigned int nr_sqs;
 	unsigned int unsignalled;
 	u64 unsignalled_ns;
 	struct list_head blocked;
 	struct list_head node;
+};
+
+/**
+ * struct nvmev_mark - when the entries before a tail were seen
+ * @tail: the tail
+ * @seen_ns: when it was first read from the doorbell
+ */
+struct nvmev_mark {
+	u32 tail;
+	u64 seen_ns;
 };
 
 /**
@@ -266,6 +282,8 @@ struct nvmev_cq {
  * @doorbell: tail doorbell in the BAR
  * @ios: one command for each entry of the ring, NULL for the admin queue
  * @free: those of @ios that are not in use
+ * @nr_marks: marks in use; when all are, later tails wait to be marked
+ * @marks: tails not yet fetched up to, oldest first
  * @stat: counters by kind, NULL for the admin queue
  * @node: in nvmev_worker.sqs
  */
@@ -279,6 +297,8 @@ struct nvmev_sq {
 	__le32 *doorbell;
 	struct nvmev_io *ios;
 	struct list_head free;
+	unsigned int nr_marks;
+	struct nvmev_mark marks[NVMEV_MAX_MARKS];
 	struct nvmev_stat *stat;
 	struct list_head node;
 };
@@ -293,6 +313,8 @@ struct nvmev_sq *nvmev_sq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
 				 u32 size, struct nvmev_cq *cq, int *err);
 void nvmev_sq_destroy(struct nvmev_sq *sq);
 u32 nvmev_sq_pending(struct nvmev_dev *dev, struct nvmev_sq *sq);
+void nvmev_sq_mark(struct nvmev_sq *sq, u64 now_ns);
+u64 nvmev_sq_seen_ns(struct nvmev_sq *sq, u64 now_ns);
 void nvmev_sq_fetch(struct nvmev_sq *sq, struct nvme_command *cmd);
 bool nvmev_cq_full(struct nvmev_dev *dev, struct nvmev_cq *cq);
 void nvmev_cq_post(struct nvmev_cq *cq, const struct nvmev_sq *sq, __le16 cid,
@@ -380,6 +402,8 @@ void nvmev_ns_delete(struct nvmev_dev *dev, struct nvmev_ns *ns);
 void nvmev_ns_set_attached(struct nvmev_dev *dev, struct nvmev_ns *ns,
 			   bool attached);
 void nvmev_ns_quiesce(struct nvmev_dev *dev, struct nvmev_ns *ns, u16 status);
+void nvmev_ns_ready(struct nvmev_ns *ns);
+u16 nvmev_ns_busy(struct nvmev_ns *ns);
 void nvmev_ns_set_format(struct nvmev_ns *ns, u8 lba_shift);
 bool nvmev_ns_is_bad(struct nvmev_ns *ns, u64 lba, u64 nr);
 u16 nvmev_ns_mark_bad(struct nvmev_ns *ns, u64 lba, u64 nr);
@@ -396,7 +420,8 @@ enum nvmev_io_state {
 
 /**
  * struct nvmev_io - an I/O command in the device; its worker's
- * @due: node in nvmev_worker.transfers or .due, expires at the due time
+ * @due: node in nvmev_worker.transfers, .erasures or .due, expires at the due
+ *       time
  * @node: in nvmev_sq.free or nvmev_cq.blocked
  * @cmd: the copy that was fetched
  * @sq: where it came from
@@ -412,7 +437,6 @@ enum nvmev_io_state {
  * @piece: host memory that @prp gave and that is not used yet
  * @piece_len: its length
  * @range: Dataset Management: the current range
- * @deallocate: Dataset Management: the ranges are erased
  * @seen_ns: when the submission was seen
  * @wait_ns: queueing delay in the model
  * @prp: the walk over the host's memory
@@ -434,7 +458,6 @@ struct nvmev_io {
 	void *piece;
 	u32 piece_len;
 	u32 range;
-	bool deallocate;
 	u64 seen_ns;
 	u64 wait_ns;
 	struct nvmev_prp prp;
@@ -469,10 +492,14 @@ struct nvmev_call {
  * @sqs: its submission queues, in the order of service
  * @cqs: its completion queues
  * @transfers: commands whose data has still to be moved, by due time
+ * @erasures: commands that only erase, however long that takes
  * @due: commands that wait for their time
  * @nr_blocked: commands that wait for room in their CQ
  * @unsignalled: some CQ has completions without an interrupt yet
  * @worked_ns: when there was last something to do
+ * @polled_ns: when the doorbells were last looked at
+ * @unseen_max_ns: longest time since the look before, of those that found a
+ *                 command: it may have waited that long unseen
  * @stat: counters by kind, of queues that are gone; in flight of all
  * @bytes_read: since load, for SMART, never reset
  * @bytes_written: the same of writes
@@ -488,10 +515,13 @@ struct nvmev_worker {
 	struct list_head sqs;
 	struct list_head cqs;
 	struct timerqueue_head transfers;
+	struct timerqueue_head erasures;
 	struct timerqueue_head due;
 	unsigned int nr_blocked;
 	bool unsignalled;
 	u64 worked_ns;
+	u64 polled_ns;
+	u64 unseen_max_ns;
 	struct nvmev_stat stat[NVMEV_KINDS];
 	u64 bytes_read;
 	u64 bytes_written;
@@ -635,6 +665,8 @@ struct nvmev_pci;
  * @storage: the storage, mapped write-back
  * @storage_bytes: its size
  * @pci: the bus and the function; nvmev_pci_init.c
+ * @dma: Bus Master Enable is set and the function is in D0; nvmev_pci.lock
+ *       to write, workers and the controller thread do nothing without it
  * @ctrl_task: the controller thread
  * @cc: the CC that the controller last acted upon; the controller thread's
  * @csts: CSTS as it should read; the controller thread's
@@ -667,6 +699,7 @@ struct nvmev_dev {
 	u64 storage_bytes;
 	struct nvmev_pci *pci;
 
+	bool dma;
 	struct task_struct *ctrl_task;
 	u32 cc;
 	u32 csts;
@@ -700,6 +733,7 @@ void nvmev_ctrl_stop(struct nvmev_dev *dev);
 bool nvmev_ctrl_poll(struct nvmev_dev *dev);
 void nvmev_ctrl_event(struct nvmev_dev *dev, enum nvmev_event event);
 void nvmev_ctrl_reset(struct nvmev_dev *dev);
+void nvmev_ctrl_reset_registers(struct nvmev_dev *dev);
 void nvmev_ctrl_delete_sq(struct nvmev_dev *dev, u16 qid);
 void nvmev_ctrl_delete_cq(struct nvmev_dev *dev, u16 qid);
 __le32 *nvmev_doorbell(struct nvmev_dev *dev, u16 qid, bool cq);

@@ -5,6 +5,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>
 #include <linux/ctype.h>
 #include <linux/io.h>
@@ -82,6 +83,7 @@ MODULE_PARM_DESC(queue_depth, "Most entries of an I/O queue, 2 to 16384 (default
 
 static struct nvmev_dev *nvmev_dev;
 static struct proc_dir_entry *nvmev_proc;
+static enum cpuhp_state nvmev_cpuhp;
 
 /**
  * nvmev_clock_ns() - the clock of the device
@@ -98,6 +100,14 @@ u64 nvmev_clock_ns(void)
 
 /* --- reading numbers ----------------------------------------------------- */
 
+/* Digits and nothing else: kstrtoull() alone takes a sign and a newline */
+static int nvmev_parse_digits(const char *text, unsigned int base, u64 *value)
+{
+	if (!isdigit(*text) || strchr(text, '\n'))
+		return -EINVAL;
+	return kstrtoull(text, base, value);
+}
+
 /* Decimal microseconds with up to three decimals, to ns */
 static int nvmev_parse_latency(const char *text, u64 *ns)
 {
@@ -106,11 +116,11 @@ static int nvmev_parse_latency(const char *text, u64 *ns)
 	u64 us, frac = 0;
 	u32 scale = 1000;
 
-	if (dot == text || dot - text >= sizeof(whole) || !isdigit(*text))
+	if (dot - text >= sizeof(whole))
 		return -EINVAL;
 	memcpy(whole, text, dot - text);
 	whole[dot - text] = '\0';
-	if (kstrtou64(whole, 10, &us))
+	if (nvmev_parse_digits(whole, 10, &us))
 		return -EINVAL;
 	if (*dot) {
 		do {
@@ -129,8 +139,7 @@ static int nvmev_parse_latency(const char *text, u64 *ns)
 
 static int nvmev_parse_number(const char *text, u64 min, u64 max, u64 *value)
 {
-	/* kstrtoull() takes a sign, and a newline at the end */
-	if (!isdigit(*text) || kstrtoull(text, 10, value))
+	if (nvmev_parse_digits(text, 10, value))
 		return -EINVAL;
 	return *value < min || *value > max ? -EINVAL : 0;
 }
@@ -154,11 +163,11 @@ static int nvmev_parse_size(const char *text, u64 plain, u64 *bytes)
 	char number[24];
 	u64 value;
 
-	if (!isdigit(*text) || digits >= sizeof(number))
+	if (digits >= sizeof(number))
 		return -EINVAL;
 	memcpy(number, text, digits);
 	number[digits] = '\0';
-	if (kstrtou64(number, 0, &value))
+	if (nvmev_parse_digits(number, 0, &value))
 		return -EINVAL;
 	switch (*end) {
 	case 'T': case 't':
@@ -645,6 +654,35 @@ fail:
 	return -ENOMEM;
 }
 
+/* --- CPU hotplug --------------------------------------------------------------- */
+
+/* A thread that lost its CPU runs elsewhere until the CPU is back */
+static int nvmev_cpu_online(unsigned int cpu)
+{
+	struct nvmev_dev *dev = nvmev_dev;
+	unsigned int i;
+
+	if (cpu == dev->config.cpus[0])
+		set_cpus_allowed_ptr(dev->ctrl_task, cpumask_of(cpu));
+	for (i = 0; i < dev->config.nr_workers; i++)
+		if (cpu == dev->workers[i].cpu)
+			set_cpus_allowed_ptr(dev->workers[i].task,
+					     cpumask_of(cpu));
+	return 0;
+}
+
+static int nvmev_cpu_offline(unsigned int cpu)
+{
+	struct nvmev_dev *dev = nvmev_dev;
+	unsigned int i;
+
+	for (i = 0; i <= dev->config.nr_workers; i++)
+		if (cpu == dev->config.cpus[i])
+			pr_warn("CPU %u goes offline: until it is back, timing is what other CPUs leave\n",
+				cpu);
+	return 0;
+}
+
 /* --- load and unload --------------------------------------------------------- */
 
 static int __init nvmev_init(void)
@@ -684,9 +722,16 @@ static int __init nvmev_init(void)
 	err = nvmev_ctrl_start(dev);
 	if (err)
 		goto stop_workers;
+	err = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "nvmev:online",
+					nvmev_cpu_online, nvmev_cpu_offline);
+	if (err < 0) {
+		pr_err("CPU hotplug cannot be followed: error %d\n", err);
+		goto stop_ctrl;
+	}
+	nvmev_cpuhp = err;
 	err = nvmev_proc_create();
 	if (err)
-		goto stop_ctrl;
+		goto remove_cpuhp;
 	err = nvmev_pci_add(dev);
 	if (err)
 		goto remove_proc;
@@ -700,6 +745,8 @@ static int __init nvmev_init(void)
 
 remove_proc:
 	proc_remove(nvmev_proc);
+remove_cpuhp:
+	cpuhp_remove_state_nocalls(nvmev_cpuhp);
 stop_ctrl:
 	nvmev_ctrl_stop(dev);
 stop_workers:
@@ -724,6 +771,7 @@ static void __exit nvmev_exit(void)
 	/* The driver unbinds while the threads still answer it */
 	nvmev_pci_remove(dev);
 	proc_remove(nvmev_proc);
+	cpuhp_remove_state_nocalls(nvmev_cpuhp);
 	nvmev_ctrl_stop(dev);
 	nvmev_workers_stop(dev);
 	nvmev_ctrl_destroy(dev);

@@ -76,7 +76,9 @@ void nvmev_ns_set_format(struct nvmev_ns *ns, u8 lba_shift)
 {
 	ns->lba_shift = lba_shift;
 	ns->nr_lba = ns->bytes >> lba_shift;
-	ns->nr_bad = 0;
+	spin_lock(&ns->bad_lock);
+	WRITE_ONCE(ns->nr_bad, 0);
+	spin_unlock(&ns->bad_lock);
 }
 
 /**
@@ -123,8 +125,7 @@ again:
  * @lba_shift: log2 of the block size
  * @nsid: set to its identifier
  *
- * Its contents are what the storage held, as after a format without erase
- * they may be; the caller erases.
+ * It is busy until the caller has erased what the storage held there.
  *
  * Context: the controller thread.
  * Return: 0, Namespace Insufficient Capacity or Identifier Unavailable.
@@ -151,7 +152,8 @@ u16 nvmev_ns_create(struct nvmev_dev *dev, u64 nr_lba, u8 lba_shift,
 	ns->nsid = i + 1;
 	ns->offset = offset;
 	ns->bytes = bytes;
-	ns->busy = 0;
+	/* Until it has been erased, see nvmev_ns_ready() */
+	ns->busy = NVME_SC_FORMAT_IN_PROGRESS;
 	ns->write_due_ns = 0;
 	nvmev_ns_set_format(ns, lba_shift);
 	*nsid = ns->nsid;
@@ -215,7 +217,7 @@ void nvmev_ns_set_attached(struct nvmev_dev *dev, struct nvmev_ns *ns,
  * nvmev_ns_quiesce() - end a namespace's commands, and refuse new ones
  * @dev: the device
  * @ns: the namespace
- * @status: what they all end with; clearing @ns->busy lets new ones in again
+ * @status: what they all end with; nvmev_ns_ready() lets new ones in again
  *
  * Context: the controller thread, sleeps.
  */
@@ -225,7 +227,32 @@ void nvmev_ns_quiesce(struct nvmev_dev *dev, struct nvmev_ns *ns, u16 status)
 	nvmev_ns_drop_all(dev, ns, status);
 }
 
-/* --- blocks that cannot be read, 6.14 -------------------------------------- */
+/**
+ * nvmev_ns_ready() - let commands in again
+ * @ns: the namespace, quiesced before
+ *
+ * Context: the controller thread.
+ */
+void nvmev_ns_ready(struct nvmev_ns *ns)
+{
+	/* Pairs with the acquire in nvmev_ns_busy() */
+	smp_store_release(&ns->busy, 0);
+}
+
+/**
+ * nvmev_ns_busy() - the status that commands get at present
+ * @ns: the namespace
+ *
+ * Context: a worker or the controller thread.
+ * Return: a status, 0 when commands can be executed.
+ */
+u16 nvmev_ns_busy(struct nvmev_ns *ns)
+{
+	/* Pairs with the release in nvmev_ns_ready() */
+	return smp_load_acquire(&ns->busy);
+}
+
+/* --- blocks that cannot be read, 6.16 -------------------------------------- */
 
 static bool nvmev_extent_overlaps(const struct nvmev_extent *extent, u64 lba,
 				  u64 nr)

@@ -14,9 +14,9 @@
 #include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <asm/unaligned.h>
 
 #include "nvmev.h"
+#include "nvmev_compat.h"
 
 /* An unregistered vendor ID, "nv" and "me"; see nvmev_pci_init.c */
 #define NVMEV_VENDOR_ID		0x6e76
@@ -97,7 +97,8 @@ static u16 nvmev_admin_create_cq(struct nvmev_dev *dev,
 
 	if (!qid || qid > dev->config.queues || dev->cqs[qid])
 		return NVME_SC_QID_INVALID | NVME_SC_DNR;
-	if (size < 2 || size > dev->config.queue_depth)
+	if (size < 2 || size > dev->config.queue_depth ||
+	    FIELD_GET(NVME_CC_IOCQES, dev->cc) != NVME_CQES)
 		return NVME_SC_QUEUE_SIZE | NVME_SC_DNR;
 	if (vector > dev->config.queues)
 		return NVME_SC_INVALID_VECTOR | NVME_SC_DNR;
@@ -129,11 +130,14 @@ static u16 nvmev_admin_create_sq(struct nvmev_dev *dev,
 	struct nvmev_sq *sq;
 	int err;
 
-	if (!cqid || cqid > dev->config.queues || !dev->cqs[cqid])
+	if (!cqid || cqid > dev->config.queues)
+		return NVME_SC_QID_INVALID | NVME_SC_DNR;
+	if (!dev->cqs[cqid])
 		return NVME_SC_CQ_INVALID | NVME_SC_DNR;
 	if (!qid || qid > dev->config.queues || dev->sqs[qid])
 		return NVME_SC_QID_INVALID | NVME_SC_DNR;
-	if (size < 2 || size > dev->config.queue_depth)
+	if (size < 2 || size > dev->config.queue_depth ||
+	    FIELD_GET(NVME_CC_IOSQES, dev->cc) != NVME_SQES)
 		return NVME_SC_QUEUE_SIZE | NVME_SC_DNR;
 	if (!(nvmev_cdw(cmd, 11) & NVME_QUEUE_PC))
 		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
@@ -195,6 +199,7 @@ static void nvmev_identify_ctrl(struct nvmev_dev *dev, struct nvme_id_ctrl *id)
 	id->rtd3r = cpu_to_le32(NVMEV_RTD3_US);
 	id->rtd3e = cpu_to_le32(NVMEV_RTD3_US);
 	id->cntlid = cpu_to_le16(NVMEV_CNTLID);
+	id->ctratt = cpu_to_le32(NVME_ID_CTRATT_HOST_ID_128);
 	id->cntrltype = NVME_ID_CNTRLTYPE_IO;
 	id->acl = NVMEV_ACL;
 	id->aerl = NVMEV_AERL;
@@ -759,6 +764,8 @@ static u16 nvmev_admin_set_features(struct nvmev_dev *dev,
 		return status;
 	if (cdw10 & NVME_FEAT_SV)
 		return NVME_SC_FEATURE_NOT_SAVEABLE | NVME_SC_DNR;
+	if (nvmev_ns_find(dev, le32_to_cpu(cmd->nsid)))
+		return NVME_SC_FEATURE_NOT_PER_NS | NVME_SC_DNR;
 
 	switch (fid) {
 	case NVME_FEAT_ARBITRATION:
@@ -1009,6 +1016,9 @@ static u16 nvmev_admin_ns_attach(struct nvmev_dev *dev,
 		return NVME_SC_NS_ALREADY_ATTACHED | NVME_SC_DNR;
 	if (sel == NVME_NS_ATTACH_DETACH && !ns->attached)
 		return NVME_SC_NS_NOT_ATTACHED | NVME_SC_DNR;
+	status = nvmev_ns_busy(ns);
+	if (status)
+		return status;
 	nvmev_ns_set_attached(dev, ns, sel == NVME_NS_ATTACH_ATTACH);
 	nvmev_ns_changed(dev, ns);
 	return NVME_SC_SUCCESS;
@@ -1061,7 +1071,7 @@ static void nvmev_format_slice(struct nvmev_dev *dev, struct nvmev_job *job)
 		return;
 
 	nvmev_ns_set_format(ns, job->lba_shift);
-	WRITE_ONCE(ns->busy, 0);
+	nvmev_ns_ready(ns);
 	if (ns->attached)
 		nvmev_ns_changed(dev, ns);
 	job->pos = 0;
@@ -1089,7 +1099,7 @@ bool nvmev_admin_work(struct nvmev_dev *dev)
 		return true;
 	}
 	if (job->held) {
-		if (nvmev_cq_full(dev, admin->cq))
+		if (!READ_ONCE(dev->dma) || nvmev_cq_full(dev, admin->cq))
 			return true;
 		nvmev_cq_post(admin->cq, admin->sq, job->cid, job->dw0,
 			      NVME_SC_SUCCESS);

@@ -16,6 +16,7 @@
 #include <linux/kthread.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/topology.h>
@@ -25,6 +26,9 @@
 
 /* Commands taken from one queue before the next queue has its turn */
 #define NVMEV_BURST		32
+
+/* Slices in a row for transfers that are late already */
+#define NVMEV_LATE_SLICES	8
 
 /* Bytes moved before the worker looks at doorbells and due times again */
 #define NVMEV_SLICE		SZ_16K
@@ -47,6 +51,7 @@
  * @to_host: the direction
  * @write: it changes the blocks
  * @check: further checks; sets the cost where @lba_range does not
+ * @start: what happens to the blocks first of all, before any is moved
  * @chunk: moves bytes that lie within one page of the storage, under its lock
  */
 struct nvmev_nvm_op {
@@ -56,6 +61,7 @@ struct nvmev_nvm_op {
 	bool to_host;
 	bool write;
 	u16 (*check)(struct nvmev_dev *dev, struct nvmev_io *io);
+	u16 (*start)(struct nvmev_io *io);
 	u16 (*chunk)(struct nvmev_dev *dev, struct nvmev_io *io, void *storage,
 		     u32 len);
 };
@@ -148,7 +154,7 @@ static u16 nvmev_nvm_zero_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
 static u16 nvmev_nvm_dsm_range(struct nvmev_dev *dev, struct nvmev_io *io,
 			       u32 index)
 {
-	struct nvmev_ns *ns = io->ns;
+	const struct nvmev_ns *ns = io->ns;
 	struct nvme_dsm_range range;
 	u64 slba, nlb;
 	u16 status;
@@ -166,8 +172,6 @@ static u16 nvmev_nvm_dsm_range(struct nvmev_dev *dev, struct nvmev_io *io,
 	io->offset = ns->offset + (slba << ns->lba_shift);
 	io->bytes = nlb << ns->lba_shift;
 	io->pos = 0;
-	if (io->deallocate)
-		nvmev_ns_clear_bad(ns, slba, nlb);
 	return NVME_SC_SUCCESS;
 }
 
@@ -189,7 +193,6 @@ static u16 nvmev_nvm_dsm_check(struct nvmev_dev *dev, struct nvmev_io *io)
 		io->range = nr - 1;
 		io->bytes = 0;
 	}
-	io->deallocate = deallocate;
 	io->units = nr;
 	return NVME_SC_SUCCESS;
 }
@@ -201,14 +204,30 @@ static bool nvmev_nvm_next_range(struct nvmev_dev *dev, struct nvmev_io *io)
 	    io->range == FIELD_GET(NVME_DSM_NR, le32_to_cpu(io->cmd.cdw10)))
 		return false;
 	io->status = nvmev_nvm_dsm_range(dev, io, io->range + 1);
-	return !io->status;
+	if (io->status)
+		return false;
+	io->op->start(io);
+	return true;
 }
 
-/* --- Write Uncorrectable, 6.16 ------------------------------------------ */
+/* --- blocks that cannot be read, 6.16 ------------------------------------- */
 
-static u16 nvmev_nvm_write_uncor(struct nvmev_dev *dev, struct nvmev_io *io)
+static u64 nvmev_io_first_lba(const struct nvmev_io *io)
 {
-	return nvmev_ns_mark_bad(io->ns, nvmev_io_lba(io),
+	return (io->offset - io->ns->offset) >> io->ns->lba_shift;
+}
+
+/* What is written, or erased, can be read again */
+static u16 nvmev_nvm_clear_bad(struct nvmev_io *io)
+{
+	nvmev_ns_clear_bad(io->ns, nvmev_io_first_lba(io),
+			   io->bytes >> io->ns->lba_shift);
+	return NVME_SC_SUCCESS;
+}
+
+static u16 nvmev_nvm_mark_bad(struct nvmev_io *io)
+{
+	return nvmev_ns_mark_bad(io->ns, nvmev_io_first_lba(io),
 				 io->bytes >> io->ns->lba_shift);
 }
 
@@ -223,6 +242,7 @@ static const struct nvmev_nvm_op nvmev_nvm_ops[] = {
 		.lba_range = true,
 		.data = true,
 		.write = true,
+		.start = nvmev_nvm_clear_bad,
 		.chunk = nvmev_nvm_write_chunk,
 	},
 	[NVME_NVM_READ] = {
@@ -236,7 +256,7 @@ static const struct nvmev_nvm_op nvmev_nvm_ops[] = {
 		.kind = NVMEV_WRITE,
 		.lba_range = true,
 		.write = true,
-		.check = nvmev_nvm_write_uncor,
+		.start = nvmev_nvm_mark_bad,
 	},
 	[NVME_NVM_COMPARE] = {
 		.kind = NVMEV_READ,
@@ -248,12 +268,14 @@ static const struct nvmev_nvm_op nvmev_nvm_ops[] = {
 		.kind = NVMEV_WRITE,
 		.lba_range = true,
 		.write = true,
+		.start = nvmev_nvm_clear_bad,
 		.chunk = nvmev_nvm_zero_chunk,
 	},
 	[NVME_NVM_DSM] = {
 		.kind = NVMEV_WRITE,
 		.write = true,
 		.check = nvmev_nvm_dsm_check,
+		.start = nvmev_nvm_clear_bad,
 		.chunk = nvmev_nvm_zero_chunk,
 	},
 	/* Memory that can be addressed can be read */
@@ -318,11 +340,17 @@ static u16 nvmev_nvm_check_range(struct nvmev_dev *dev, struct nvmev_io *io)
 		if (status)
 			return status;
 	}
-	if (io->op->write)
-		nvmev_ns_clear_bad(ns, slba, nlb);
-	else if (nvmev_ns_is_bad(ns, slba, nlb))
+	if (!io->op->write && nvmev_ns_is_bad(ns, slba, nlb))
 		return NVME_SC_READ_ERROR;
 	return NVME_SC_SUCCESS;
+}
+
+/* An identifier that could be a namespace's is inactive, others invalid: 6.1 */
+static u16 nvmev_ns_missing(u32 nsid)
+{
+	if (nsid && nsid <= NVMEV_MAX_NS)
+		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	return NVME_SC_INVALID_NS | NVME_SC_DNR;
 }
 
 /* Decodes a fetched command; a status other than 0 ends it at once */
@@ -337,7 +365,6 @@ static u16 nvmev_nvm_check(struct nvmev_dev *dev, struct nvmev_io *io)
 	io->bytes = 0;
 	io->pos = 0;
 	io->range = 0;
-	io->deallocate = false;
 	io->wait_ns = 0;
 	io->ns = NULL;
 
@@ -345,8 +372,10 @@ static u16 nvmev_nvm_check(struct nvmev_dev *dev, struct nvmev_io *io)
 	if (!io->op)
 		return NVME_SC_INVALID_OPCODE | NVME_SC_DNR;
 	io->kind = io->op->kind;
-	/* SGLs are not offered in Identify */
-	if (cmd->flags & NVME_CMD_PSDT)
+	/* SGLs are not offered in Identify; only these two can be fused */
+	if (cmd->flags & NVME_CMD_PSDT ||
+	    (cmd->flags & NVME_CMD_FUSE && cmd->opcode != NVME_NVM_COMPARE &&
+	     cmd->opcode != NVME_NVM_WRITE))
 		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
 
 	/* Of no namespace: nvmev_nvm_time() takes all of them */
@@ -354,8 +383,8 @@ static u16 nvmev_nvm_check(struct nvmev_dev *dev, struct nvmev_io *io)
 		return NVME_SC_SUCCESS;
 	io->ns = nvmev_ns_find(dev, nsid);
 	if (!io->ns)
-		return NVME_SC_INVALID_NS | NVME_SC_DNR;
-	status = READ_ONCE(io->ns->busy);
+		return nvmev_ns_missing(nsid);
+	status = nvmev_ns_busy(io->ns);
 	if (status)
 		return status;
 
@@ -405,10 +434,33 @@ static u64 nvmev_io_host_bytes(const struct nvmev_io *io)
 	return io->op->lba_range ? io->bytes : 0;
 }
 
-static void nvmev_io_post(struct nvmev_worker *worker, struct nvmev_io *io)
+static void nvmev_io_count(struct nvmev_worker *worker, struct nvmev_io *io,
+			   u64 late_ns)
 {
+	u64 bytes = nvmev_io_host_bytes(io);
+
+	nvmev_stat_record(&io->sq->stat[io->kind], bytes, io->wait_ns, late_ns,
+			  late_ns > READ_ONCE(worker->dev->tolerance_ns));
+	if (io->cmd.opcode == NVME_NVM_READ ||
+	    io->cmd.opcode == NVME_NVM_COMPARE) {
+		nvmev_stat_add(&worker->bytes_read, bytes);
+		nvmev_stat_add(&worker->host_reads, 1);
+	} else if (io->cmd.opcode == NVME_NVM_WRITE) {
+		nvmev_stat_add(&worker->bytes_written, bytes);
+		nvmev_stat_add(&worker->host_writes, 1);
+	}
+}
+
+/* Posts a completion; only those that succeed have a due time to be late for */
+static void nvmev_io_post(struct nvmev_worker *worker, struct nvmev_io *io,
+			  u64 now_ns)
+{
+	u64 late_ns = io->status ? 0 : now_ns - io->due.expires;
 	struct nvmev_sq *sq = io->sq;
 
+	if (likely(!io->status))
+		nvmev_io_count(worker, io, late_ns);
+	trace_nvmev_complete(io, late_ns);
 	nvmev_stat_add(&sq->stat[io->kind].in_flight, -1);
 	nvmev_stat_add(&worker->stat[io->kind].in_flight, -1);
 	nvmev_cq_post(sq->cq, sq, io->cmd.cid, 0, io->status);
@@ -418,13 +470,14 @@ static void nvmev_io_post(struct nvmev_worker *worker, struct nvmev_io *io)
 }
 
 /* Posts the completion, or keeps it until the host has made room */
-static void nvmev_io_finish(struct nvmev_worker *worker, struct nvmev_io *io)
+static void nvmev_io_finish(struct nvmev_worker *worker, struct nvmev_io *io,
+			    u64 now_ns)
 {
 	struct nvmev_cq *cq = io->sq->cq;
 
 	if (likely(list_empty(&cq->blocked) &&
 		   !nvmev_cq_full(worker->dev, cq))) {
-		nvmev_io_post(worker, io);
+		nvmev_io_post(worker, io, now_ns);
 		return;
 	}
 	io->state = NVMEV_IO_BLOCKED;
@@ -439,46 +492,58 @@ static void nvmev_io_fail(struct nvmev_worker *worker, struct nvmev_io *io)
 	nvmev_stat_add(&sq->stat[io->kind].errors, 1);
 	nvmev_admin_log_error(worker->dev, sq, &io->cmd, io->status,
 			      nvmev_io_lba(io));
-	trace_nvmev_complete(io, 0);
-	nvmev_io_finish(worker, io);
+	nvmev_io_finish(worker, io, 0);
 }
 
-static void nvmev_io_succeed(struct nvmev_worker *worker, struct nvmev_io *io,
-			     u64 late_ns)
+/*
+ * A Flush waits for writes that were due before it and are late: 6.8. Those of
+ * another worker are bound by their due time alone.
+ */
+static bool nvmev_io_must_wait(struct nvmev_worker *worker,
+			       const struct nvmev_io *io)
 {
-	u64 bytes = nvmev_io_host_bytes(io);
+	const struct timerqueue_node *first =
+		timerqueue_getnext(&worker->transfers);
 
-	nvmev_stat_record(&io->sq->stat[io->kind], bytes, io->wait_ns, late_ns,
-			  late_ns > READ_ONCE(worker->dev->tolerance_ns));
-	if (io->cmd.opcode == NVME_NVM_READ ||
-	    io->cmd.opcode == NVME_NVM_COMPARE) {
-		nvmev_stat_add(&worker->bytes_read, bytes);
-		nvmev_stat_add(&worker->host_reads, 1);
-	} else if (io->cmd.opcode == NVME_NVM_WRITE) {
-		nvmev_stat_add(&worker->bytes_written, bytes);
-		nvmev_stat_add(&worker->host_writes, 1);
-	}
-	trace_nvmev_complete(io, late_ns);
-	nvmev_io_finish(worker, io);
+	return unlikely(io->kind == NVMEV_OTHER) && first &&
+	       first->expires <= io->due.expires;
 }
 
+static void nvmev_worker_signal(struct nvmev_worker *worker)
+{
+	u64 now_ns = nvmev_clock_ns();
+	struct nvmev_cq *cq;
+	bool held = false;
+
+	list_for_each_entry(cq, &worker->cqs, node)
+		held |= nvmev_cq_signal(worker->dev, cq, now_ns);
+	worker->unsignalled = held;
+}
+
+/* A batch of completions, and their interrupts */
 static bool nvmev_worker_complete_due(struct nvmev_worker *worker)
 {
 	struct timerqueue_node *node;
-	bool worked = false;
+	unsigned int i;
 
-	while ((node = timerqueue_getnext(&worker->due))) {
-		struct nvmev_io *io = container_of(node, struct nvmev_io, due);
-		u64 now_ns = nvmev_clock_ns();
-		u64 due_ns = node->expires;
+	for (i = 0; i < NVMEV_BURST; i++) {
+		struct nvmev_io *io;
+		u64 now_ns;
 
-		if (now_ns < due_ns)
+		node = timerqueue_getnext(&worker->due);
+		if (!node)
+			break;
+		io = container_of(node, struct nvmev_io, due);
+		now_ns = nvmev_clock_ns();
+		if (now_ns < (u64)node->expires ||
+		    nvmev_io_must_wait(worker, io))
 			break;
 		timerqueue_del(&worker->due, node);
-		nvmev_io_succeed(worker, io, now_ns - due_ns);
-		worked = true;
+		nvmev_io_finish(worker, io, now_ns);
 	}
-	return worked;
+	if (worker->unsignalled)
+		nvmev_worker_signal(worker);
+	return i;
 }
 
 static void nvmev_worker_unblock(struct nvmev_worker *worker)
@@ -494,20 +559,9 @@ static void nvmev_worker_unblock(struct nvmev_worker *worker)
 
 			list_del(&io->node);
 			worker->nr_blocked--;
-			nvmev_io_post(worker, io);
+			nvmev_io_post(worker, io, nvmev_clock_ns());
 		}
 	}
-}
-
-static void nvmev_worker_signal(struct nvmev_worker *worker)
-{
-	u64 now_ns = nvmev_clock_ns();
-	struct nvmev_cq *cq;
-	bool held = false;
-
-	list_for_each_entry(cq, &worker->cqs, node)
-		held |= nvmev_cq_signal(worker->dev, cq, now_ns);
-	worker->unsignalled = held;
 }
 
 /* --- transfer ----------------------------------------------------------- */
@@ -516,6 +570,11 @@ static void nvmev_worker_signal(struct nvmev_worker *worker)
 static bool nvmev_io_transfer(struct nvmev_dev *dev, struct nvmev_io *io,
 			      u32 budget)
 {
+	if (!io->pos && io->op->start) {
+		io->status = io->op->start(io);
+		if (io->status)
+			return true;
+	}
 	if (!io->op->chunk)
 		return true;
 
@@ -560,20 +619,48 @@ static void nvmev_io_transferred(struct nvmev_worker *worker,
 	timerqueue_add(&worker->due, &io->due);
 }
 
-/* One slice of the transfer whose command is due first */
-static bool nvmev_worker_transfer(struct nvmev_worker *worker)
+/* Where a command waits whose data has still to be moved */
+static struct timerqueue_head *nvmev_io_queue(struct nvmev_worker *worker,
+					      const struct nvmev_io *io)
 {
-	struct timerqueue_node *node = timerqueue_getnext(&worker->transfers);
+	return io->op->data ? &worker->transfers : &worker->erasures;
+}
+
+/* One slice of the command that is due first */
+static bool nvmev_worker_slice(struct nvmev_worker *worker,
+			       struct timerqueue_head *queue)
+{
+	struct timerqueue_node *node = timerqueue_getnext(queue);
 	struct nvmev_io *io;
 
 	if (!node)
 		return false;
 	io = container_of(node, struct nvmev_io, due);
 	if (nvmev_io_transfer(worker->dev, io, NVMEV_SLICE)) {
-		timerqueue_del(&worker->transfers, node);
+		timerqueue_del(queue, node);
 		nvmev_io_transferred(worker, io);
 	}
 	return true;
+}
+
+/*
+ * Erasing costs the model little and can take long: it has a queue of its own,
+ * so that transfers need not wait for it. A transfer that is late gets more
+ * than a slice.
+ */
+static bool nvmev_worker_transfer(struct nvmev_worker *worker)
+{
+	bool worked = nvmev_worker_slice(worker, &worker->erasures);
+	struct timerqueue_node *node;
+	unsigned int i;
+
+	for (i = 0; i < NVMEV_LATE_SLICES; i++) {
+		worked |= nvmev_worker_slice(worker, &worker->transfers);
+		node = timerqueue_getnext(&worker->transfers);
+		if (!node || (u64)node->expires > nvmev_clock_ns())
+			break;
+	}
+	return worked;
 }
 
 /* --- Compare and Write, fused, 6.2 --------------------------------------- */
@@ -602,8 +689,12 @@ static void nvmev_fused_execute_locked(struct nvmev_dev *dev,
 				       struct nvmev_io *second)
 {
 	first->status = nvmev_io_chunks(dev, first);
-	second->status = first->status ? NVME_SC_FUSED_FAIL :
-					 nvmev_io_chunks(dev, second);
+	if (first->status) {
+		second->status = NVME_SC_FUSED_FAIL;
+		return;
+	}
+	nvmev_nvm_clear_bad(second);
+	second->status = nvmev_io_chunks(dev, second);
 }
 
 /* Compares and writes with all of its pages locked, the lower lock first */
@@ -716,6 +807,8 @@ static bool nvmev_worker_fetch(struct nvmev_worker *worker,
 	if (!pending)
 		return false;
 	now_ns = nvmev_clock_ns();
+	nvmev_sq_mark(sq, now_ns);
+	nvmev_stat_max(&worker->unseen_max_ns, now_ns - worker->polled_ns);
 
 	/* Arbitration Burst, 5.21.1.1: a power of two, 7 is no limit */
 	burst = 1 << (READ_ONCE(dev->admin.features.arbitration) & 7);
@@ -736,7 +829,7 @@ static bool nvmev_worker_fetch(struct nvmev_worker *worker,
 			break;
 		list_del_init(&io->node);
 		nvmev_sq_fetch(sq, &io->cmd);
-		io->seen_ns = now_ns;
+		io->seen_ns = nvmev_sq_seen_ns(sq, now_ns);
 		io->status = nvmev_nvm_check(dev, io);
 		fused |= io->cmd.flags & NVME_CMD_FUSE;
 		trace_nvmev_fetch(io);
@@ -766,7 +859,7 @@ static bool nvmev_worker_fetch(struct nvmev_worker *worker,
 			nvmev_io_transferred(worker, io);
 		} else {
 			io->state = NVMEV_IO_TRANSFER;
-			timerqueue_add(&worker->transfers, &io->due);
+			timerqueue_add(nvmev_io_queue(worker, io), &io->due);
 		}
 	}
 	return nr;
@@ -787,6 +880,7 @@ bool nvmev_worker_poll(struct nvmev_worker *worker)
 	struct nvmev_call *call = smp_load_acquire(&worker->call);
 	struct nvmev_sq *sq;
 	bool worked = false;
+	u64 polled_ns;
 
 	if (unlikely(call)) {
 		call->fn(worker, call->arg);
@@ -795,17 +889,23 @@ bool nvmev_worker_poll(struct nvmev_worker *worker)
 		worked = true;
 	}
 
+	/* Without Bus Master Enable the host's memory is not to be touched */
+	if (unlikely(!READ_ONCE(worker->dev->dma)))
+		return worked;
+
+	polled_ns = nvmev_clock_ns();
 	list_for_each_entry(sq, &worker->sqs, node) {
 		if (nvmev_worker_fetch(worker, sq)) {
 			worked = true;
 			nvmev_worker_complete_due(worker);
 		}
 	}
+	worker->polled_ns = polled_ns;
 	worked |= nvmev_worker_transfer(worker);
 	worked |= nvmev_worker_complete_due(worker);
 	if (unlikely(worker->nr_blocked)) {
 		nvmev_worker_unblock(worker);
-		worked = true;
+		worked |= worker->unsignalled;
 	}
 	if (worker->unsignalled) {
 		nvmev_worker_signal(worker);
@@ -846,12 +946,14 @@ static int nvmev_worker_thread(void *data)
 	struct nvmev_worker *worker = data;
 
 	worker->worked_ns = nvmev_clock_ns();
+	worker->polled_ns = worker->worked_ns;
 	while (!kthread_should_stop()) {
 		if (nvmev_worker_poll(worker))
 			worker->worked_ns = nvmev_clock_ns();
 		else
 			nvmev_worker_rest(worker);
-		cond_resched();
+		/* Also for those who wait until every task has paused */
+		cond_resched_tasks_rcu_qs();
 	}
 	return 0;
 }
@@ -920,6 +1022,8 @@ static void nvmev_worker_do_add_sq(struct nvmev_worker *worker, void *arg)
 	struct nvmev_sq *sq = arg;
 
 	list_add_tail(&sq->node, &worker->sqs);
+	/* There was nothing to be seen before */
+	worker->polled_ns = nvmev_clock_ns();
 }
 
 /**
@@ -938,7 +1042,7 @@ static void nvmev_io_unqueue(struct nvmev_worker *worker, struct nvmev_io *io)
 {
 	switch (io->state) {
 	case NVMEV_IO_TRANSFER:
-		timerqueue_del(&worker->transfers, &io->due);
+		timerqueue_del(nvmev_io_queue(worker, io), &io->due);
 		break;
 	case NVMEV_IO_DUE:
 		timerqueue_del(&worker->due, &io->due);
@@ -1080,6 +1184,7 @@ int nvmev_workers_start(struct nvmev_dev *dev)
 		INIT_LIST_HEAD(&worker->sqs);
 		INIT_LIST_HEAD(&worker->cqs);
 		timerqueue_init_head(&worker->transfers);
+		timerqueue_init_head(&worker->erasures);
 		timerqueue_init_head(&worker->due);
 
 		task = kthread_create_on_node(nvmev_worker_thread, worker,

@@ -15,6 +15,8 @@
 #include <linux/kernel.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/topology.h>
@@ -135,7 +137,7 @@ void nvmev_ctrl_delete_cq(struct nvmev_dev *dev, u16 qid)
  */
 static void nvmev_ctrl_disable(struct nvmev_dev *dev)
 {
-	unsigned int qid;
+	unsigned int qid, i;
 
 	for (qid = 1; qid <= NVMEV_MAX_QUEUES; qid++) {
 		if (dev->sqs[qid])
@@ -150,6 +152,9 @@ static void nvmev_ctrl_disable(struct nvmev_dev *dev)
 	nvmev_cq_destroy(dev->admin.cq);
 	dev->admin.cq = NULL;
 	nvmev_admin_reset(dev);
+	nvmev_timing_reset(&dev->timing);
+	for (i = 0; i < NVMEV_MAX_NS; i++)
+		dev->ns[i].write_due_ns = 0;
 	dev->enabled = false;
 }
 
@@ -213,7 +218,11 @@ static void nvmev_ctrl_update_cc(struct nvmev_dev *dev, u32 cc)
 
 	dev->cc = cc;
 	if (!(old & NVME_CC_EN) && (cc & NVME_CC_EN)) {
-		csts &= ~NVME_CSTS_SHST;
+		/*
+		 * NSSRO too: writing 1 to clear it leaves the same value in
+		 * memory, and nothing to be seen here.
+		 */
+		csts &= ~(NVME_CSTS_SHST | NVME_CSTS_NSSRO);
 		if (nvmev_ctrl_enable(dev, cc))
 			csts |= NVME_CSTS_CFS;
 		else
@@ -236,33 +245,29 @@ static void nvmev_ctrl_update_cc(struct nvmev_dev *dev, u32 cc)
 	nvmev_ctrl_set_csts(dev, csts);
 }
 
-/* The registers as they are after a reset of the controller, 7.3.2 */
-static void nvmev_ctrl_reset_registers(struct nvmev_dev *dev, bool all)
+/**
+ * nvmev_ctrl_reset_registers() - the registers as they are after a reset
+ * @dev: the device
+ *
+ * Only the memory that the host sees; the controller thread acts upon it when
+ * it next looks, or upon NVMEV_EVENT_RESET.
+ *
+ * Context: any.
+ */
+void nvmev_ctrl_reset_registers(struct nvmev_dev *dev)
 {
-	u64 cap = nvmev_ctrl_cap(dev);
+	unsigned int reg;
 
-	nvmev_reg_write32(dev, NVME_REG_CC, 0);
-	dev->cc = 0;
-	dev->intms = 0;
-	nvmev_reg_write32(dev, NVME_REG_INTMS, 0);
-	nvmev_reg_write32(dev, NVME_REG_INTMC, 0);
-	nvmev_reg_write32(dev, NVME_REG_NSSR, 0);
-	nvmev_reg_write32(dev, NVME_REG_CAP, lower_32_bits(cap));
-	nvmev_reg_write32(dev, NVME_REG_CAP + 4, upper_32_bits(cap));
-	nvmev_reg_write32(dev, NVME_REG_VS, NVME_VS_1_4);
-	if (all) {
-		nvmev_reg_write32(dev, NVME_REG_AQA, 0);
-		nvmev_reg_write32(dev, NVME_REG_ASQ, 0);
-		nvmev_reg_write32(dev, NVME_REG_ASQ + 4, 0);
-		nvmev_reg_write32(dev, NVME_REG_ACQ, 0);
-		nvmev_reg_write32(dev, NVME_REG_ACQ + 4, 0);
-	}
+	for (reg = NVME_REG_INTMS; reg < NVME_REG_ACQ + 8; reg += 4)
+		nvmev_reg_write32(dev, reg, 0);
 }
 
+/* Forgets everything; whoever asked for it has reset the registers before */
 static void nvmev_ctrl_reset_all(struct nvmev_dev *dev, u32 csts)
 {
 	nvmev_ctrl_disable(dev);
-	nvmev_ctrl_reset_registers(dev, true);
+	dev->cc = 0;
+	dev->intms = 0;
 	nvmev_ctrl_set_csts(dev, csts);
 }
 
@@ -290,6 +295,7 @@ static bool nvmev_ctrl_poll_registers(struct nvmev_dev *dev)
 	if (unlikely(val)) {
 		nvmev_reg_write32(dev, NVME_REG_NSSR, 0);
 		if (val == NVME_NSSR_RESET) {
+			nvmev_ctrl_reset_registers(dev);
 			nvmev_ctrl_reset_all(dev, NVME_CSTS_NSSRO);
 			worked = true;
 		}
@@ -400,7 +406,7 @@ bool nvmev_ctrl_poll(struct nvmev_dev *dev)
 		nvmev_admin_event(dev, NVME_AER_TYPE_ERROR,
 				  NVME_AER_ERROR_INVALID_DB_VALUE,
 				  NVME_LOG_ERROR);
-	if (dev->enabled) {
+	if (dev->enabled && READ_ONCE(dev->dma)) {
 		nvmev_ctrl_poll_doorbells(dev);
 		worked |= nvmev_ctrl_poll_admin(dev);
 	}
@@ -418,6 +424,7 @@ bool nvmev_ctrl_poll(struct nvmev_dev *dev)
  */
 void nvmev_ctrl_reset(struct nvmev_dev *dev)
 {
+	nvmev_ctrl_reset_registers(dev);
 	reinit_completion(&dev->reset_done);
 	nvmev_ctrl_event(dev, NVMEV_EVENT_RESET);
 	wake_up_process(dev->ctrl_task);
@@ -428,6 +435,10 @@ static int nvmev_ctrl_thread(void *data)
 {
 	struct nvmev_dev *dev = data;
 	u64 worked_ns = nvmev_clock_ns();
+	unsigned int noio;
+
+	/* Memory for queues must not wait for I/O to this very device */
+	noio = memalloc_noio_save();
 
 	while (!kthread_should_stop()) {
 		u64 now_ns = nvmev_clock_ns();
@@ -446,9 +457,10 @@ static int nvmev_ctrl_thread(void *data)
 		else
 			schedule_hrtimeout_range(&timeout, sleep_ns / 4,
 						 HRTIMER_MODE_REL);
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 	}
 	nvmev_ctrl_disable(dev);
+	memalloc_noio_restore(noio);
 	return 0;
 }
 
@@ -461,6 +473,7 @@ static int nvmev_ctrl_thread(void *data)
  */
 int nvmev_ctrl_init(struct nvmev_dev *dev)
 {
+	u64 cap = nvmev_ctrl_cap(dev);
 	unsigned int i;
 
 	dev->admin.buf = (u8 *)get_zeroed_page(GFP_KERNEL);
@@ -474,8 +487,10 @@ int nvmev_ctrl_init(struct nvmev_dev *dev)
 	dev->load_ns = nvmev_clock_ns();
 
 	memset(dev->bar, 0, NVMEV_BAR_SIZE);
+	nvmev_reg_write32(dev, NVME_REG_CAP, lower_32_bits(cap));
+	nvmev_reg_write32(dev, NVME_REG_CAP + 4, upper_32_bits(cap));
+	nvmev_reg_write32(dev, NVME_REG_VS, NVME_VS_1_4);
 	nvmev_admin_reset(dev);
-	nvmev_ctrl_reset_registers(dev, true);
 	return 0;
 }
 

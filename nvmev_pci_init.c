@@ -23,9 +23,9 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <asm/pci.h>
-#include <asm/unaligned.h>
 
 #include "nvmev.h"
+#include "nvmev_compat.h"
 
 /* Unregistered on purpose: no driver has quirks for it */
 #define NVMEV_PCI_VENDOR_ID	0x6e76
@@ -64,8 +64,8 @@ struct nvmev_vector {
  * @lock: protects the fields below
  * @config: the configuration space
  * @writable: its bits that the host may change
- * @pdev: the function as the kernel knows it, NULL when removed. Changes only
- *        while the controller is disabled, so its threads read it unlocked.
+ * @pdev: the function as the kernel knows it, NULL when removed. The threads
+ *        read it unlocked: it is put only after the controller was reset.
  * @generation: incremented whenever MSI-X is switched on or off
  * @pending: vectors that were raised while masked
  * @vectors: the interrupt vectors
@@ -166,10 +166,13 @@ static bool nvmev_irq_try_raise(struct nvmev_pci *pci, u16 vector)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&pci->lock, flags);
-	if (!(nvmev_msix_control(pci) & PCI_MSIX_FLAGS_ENABLE)) {
+	if (!(nvmev_msix_control(pci) & PCI_MSIX_FLAGS_ENABLE) ||
+	    !pci->dev->dma) {
 		/* Nobody to tell: the host polls, or is about to set up */
 	} else if (nvmev_msix_masked(pci, vector)) {
 		nvmev_msix_set_pending(pci, vector, true);
+		/* It looks for the end of the mask, see nvmev_irq_poll() */
+		wake_up_process(pci->dev->ctrl_task);
 	} else if (entry->generation != pci->generation) {
 		known = false;
 	} else {
@@ -341,13 +344,29 @@ static void nvmev_msix_off(struct nvmev_pci *pci)
 	       BITS_TO_LONGS(NVMEV_MAX_VECTORS) * sizeof(long));
 }
 
-/* Function level reset: the host gives it 100 ms (PCIe 6.6.2) */
+/* Whether the function may reach the host's memory at all */
+static void nvmev_pci_update_dma(struct nvmev_pci *pci)
+{
+	u16 command = get_unaligned_le16(pci->config + PCI_COMMAND);
+	u16 pm = get_unaligned_le16(pci->config + NVMEV_CFG_PM + PCI_PM_CTRL);
+
+	lockdep_assert_held(&pci->lock);
+	WRITE_ONCE(pci->dev->dma, (command & PCI_COMMAND_MASTER) &&
+		   !(pm & PCI_PM_CTRL_STATE_MASK));
+}
+
+/*
+ * Function level reset: the host gives it 100 ms (PCIe 6.6.2). The registers
+ * are reset here and now, because the host may write to them soon after.
+ */
 static void nvmev_pci_flr(struct nvmev_pci *pci)
 {
 	lockdep_assert_held(&pci->lock);
 	nvmev_cfg_init(pci, 0);
 	nvmev_msix_init_table(pci->dev);
 	nvmev_msix_off(pci);
+	nvmev_pci_update_dma(pci);
+	nvmev_ctrl_reset_registers(pci->dev);
 	nvmev_ctrl_event(pci->dev, NVMEV_EVENT_RESET);
 	if (pci->dev->ctrl_task)
 		wake_up_process(pci->dev->ctrl_task);
@@ -398,6 +417,7 @@ static int nvmev_pci_write(struct pci_bus *bus, unsigned int devfn, int where,
 	}
 	if ((old_msix ^ nvmev_msix_control(pci)) & PCI_MSIX_FLAGS_ENABLE)
 		nvmev_msix_off(pci);
+	nvmev_pci_update_dma(pci);
 	raw_spin_unlock_irqrestore(&pci->lock, flags);
 	return PCIBIOS_SUCCESSFUL;
 }
@@ -412,9 +432,14 @@ static struct pci_ops nvmev_pci_ops = {
 /* Whether the direct map has this page, and the device may write to it */
 static bool nvmev_host_page_ok(unsigned long pfn, bool write)
 {
+	struct page *page;
+
 	if (!pfn_valid(pfn))
 		return false;
-	if (likely(!PageReserved(pfn_to_page(pfn))))
+	page = pfn_to_page(pfn);
+	if (unlikely(PageHWPoison(page)))
+		return false;
+	if (likely(!PageReserved(page)))
 		return true;
 	/*
 	 * Struct pages of holes and of reserved ranges are marked so, and the
@@ -490,19 +515,26 @@ static int nvmev_pci_notify(struct notifier_block *nb, unsigned long action,
 
 	switch (action) {
 	case BUS_NOTIFY_ADD_DEVICE:
+		/*
+		 * Where it is, before the PCI core looks for a place: it would
+		 * not take one that the firmware's table calls reserved, which
+		 * is what memmap= makes of ours.
+		 */
+		if (pci_claim_resource(pdev, 0))
+			pci_err(pdev, "the BAR cannot be claimed\n");
 		pci_dev_get(pdev);
 		raw_spin_lock_irqsave(&pci->lock, flags);
 		WRITE_ONCE(pci->pdev, pdev);
 		raw_spin_unlock_irqrestore(&pci->lock, flags);
 		break;
 	case BUS_NOTIFY_REMOVED_DEVICE:
-		/* Afterwards nobody uses the device for translation */
-		nvmev_ctrl_reset(pci->dev);
 		raw_spin_lock_irqsave(&pci->lock, flags);
 		old = pci->pdev;
 		WRITE_ONCE(pci->pdev, NULL);
 		pci->generation++;
 		raw_spin_unlock_irqrestore(&pci->lock, flags);
+		/* Afterwards nobody uses the device for translation */
+		nvmev_ctrl_reset(pci->dev);
 		pci_dev_put(old);
 		break;
 	}
@@ -573,13 +605,14 @@ int nvmev_pci_add(struct nvmev_dev *dev)
 {
 	struct nvmev_pci *pci = dev->pci;
 	LIST_HEAD(resources);
-	struct pci_dev *pdev;
 	int err;
 
 	nvmev_msix_init_table(dev);
 	pci->busn.name = "nvmev bus";
 	pci->busn.flags = IORESOURCE_BUS;
 	pci->notifier.notifier_call = nvmev_pci_notify;
+	/* Before the IOMMU core, which takes the device out of its domain */
+	pci->notifier.priority = 1;
 	err = bus_register_notifier(&pci_bus_type, &pci->notifier);
 	if (err)
 		return err;
@@ -601,15 +634,11 @@ int nvmev_pci_add(struct nvmev_dev *dev)
 		goto unlock;
 	}
 	pci_scan_child_bus(pci->bus);
-	pdev = pci_get_slot(pci->bus, 0);
-	if (!pdev) {
+	/* The notifier has seen it, and claimed its BAR */
+	if (!pci->pdev || !pci->pdev->resource[0].parent) {
 		err = -ENODEV;
 		goto remove_bus;
 	}
-	err = pci_claim_resource(pdev, 0);
-	pci_dev_put(pdev);
-	if (err)
-		goto remove_bus;
 	pci_bus_add_devices(pci->bus);
 	pci_unlock_rescan_remove();
 	return 0;

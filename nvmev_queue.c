@@ -99,6 +99,7 @@ struct nvmev_cq *nvmev_cq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
 
 	cq->qid = qid;
 	cq->phase = NVME_CQE_PHASE;
+	cq->bad_head = U32_MAX;
 	cq->doorbell = nvmev_doorbell(dev, qid, true);
 	INIT_LIST_HEAD(&cq->blocked);
 	INIT_LIST_HEAD(&cq->node);
@@ -225,6 +226,48 @@ u32 nvmev_sq_pending(struct nvmev_dev *dev, struct nvmev_sq *sq)
 }
 
 /**
+ * nvmev_sq_mark() - remember when the present tail was seen
+ * @sq: the queue, right after nvmev_sq_pending()
+ * @now_ns: the time
+ *
+ * A command's time begins when its submission is seen, also when the worker
+ * gets to fetch it much later.
+ *
+ * Context: the owner of the queue.
+ */
+void nvmev_sq_mark(struct nvmev_sq *sq, u64 now_ns)
+{
+	u32 marked = sq->nr_marks ? sq->marks[sq->nr_marks - 1].tail :
+				    sq->head;
+
+	if (sq->tail == marked || sq->nr_marks == NVMEV_MAX_MARKS)
+		return;
+	sq->marks[sq->nr_marks].tail = sq->tail;
+	sq->marks[sq->nr_marks].seen_ns = now_ns;
+	sq->nr_marks++;
+}
+
+/**
+ * nvmev_sq_seen_ns() - when the entry fetched last was seen
+ * @sq: the queue, right after nvmev_sq_fetch()
+ * @now_ns: the time, for an entry that was never marked
+ *
+ * Context: the owner of the queue.
+ */
+u64 nvmev_sq_seen_ns(struct nvmev_sq *sq, u64 now_ns)
+{
+	if (!sq->nr_marks)
+		return now_ns;
+	now_ns = sq->marks[0].seen_ns;
+	if (sq->head == sq->marks[0].tail) {
+		sq->nr_marks--;
+		memmove(sq->marks, sq->marks + 1,
+			sq->nr_marks * sizeof(*sq->marks));
+	}
+	return now_ns;
+}
+
+/**
  * nvmev_sq_fetch() - copy the next entry
  * @sq: the queue, with at least one entry pending
  * @cmd: where to put it; the host may reuse the entry from now on
@@ -262,8 +305,11 @@ bool nvmev_cq_full(struct nvmev_dev *dev, struct nvmev_cq *cq)
 	head = le32_to_cpu(READ_ONCE(*cq->doorbell));
 	if (head == cq->head)
 		return true;
-	if (head >= cq->ring.size) {
-		nvmev_ctrl_event(dev, NVMEV_EVENT_BAD_DOORBELL_VALUE);
+	if (unlikely(head >= cq->ring.size)) {
+		if (head != cq->bad_head) {
+			cq->bad_head = head;
+			nvmev_ctrl_event(dev, NVMEV_EVENT_BAD_DOORBELL_VALUE);
+		}
 		return true;
 	}
 	cq->head = head;

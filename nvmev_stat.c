@@ -200,13 +200,17 @@ int nvmev_stat_show(struct nvmev_dev *dev, struct seq_file *m)
 	u64 commands = 0, intolerable = 0, late_max_ns = 0;
 	u64 tolerance_ns = READ_ONCE(dev->tolerance_ns);
 	struct nvmev_stat *stats;
-	unsigned int qid;
+	u64 unseen_max_ns = 0;
+	unsigned int qid, w;
 	char name[8];
 	int kind;
 
 	stats = kvcalloc(NVMEV_KINDS, sizeof(*stats), GFP_KERNEL);
 	if (!stats)
 		return -ENOMEM;
+	for (w = 0; w < dev->config.nr_workers; w++)
+		unseen_max_ns = max(unseen_max_ns,
+				    READ_ONCE(dev->workers[w].unseen_max_ns));
 	mutex_lock(&dev->queues_lock);
 	for (kind = 0; kind < NVMEV_KINDS; kind++) {
 		nvmev_stat_sum(dev, kind, &stats[kind]);
@@ -223,6 +227,7 @@ int nvmev_stat_show(struct nvmev_dev *dev, struct seq_file *m)
 			   commands, tolerance_ns);
 	seq_printf(m, "since_reset_ns %llu\n",
 		   nvmev_clock_ns() - READ_ONCE(dev->stat_reset_ns));
+	seq_printf(m, "unseen_max_ns %llu\n", unseen_max_ns);
 
 	seq_puts(m, "kind   " NVMEV_STAT_COLUMNS "\n");
 	for (kind = 0; kind < NVMEV_KINDS; kind++)
@@ -261,6 +266,7 @@ static void nvmev_stat_reset_worker(struct nvmev_worker *worker, void *arg)
 	struct nvmev_sq *sq;
 	int kind;
 
+	worker->unseen_max_ns = 0;
 	for (kind = 0; kind < NVMEV_KINDS; kind++) {
 		nvmev_stat_reset_one(&worker->stat[kind]);
 		list_for_each_entry(sq, &worker->sqs, node)

@@ -374,3 +374,21 @@ int nvmev_timing_set_slots(struct nvmev_timing *timing, u32 nr_slots)
 	kvfree(old);
 	return 0;
 }
+
+/**
+ * nvmev_timing_reset() - all slots are free again
+ * @timing: the model
+ *
+ * For when no command is in flight any more: what was dropped keeps no slot.
+ *
+ * Context: the controller thread.
+ */
+void nvmev_timing_reset(struct nvmev_timing *timing)
+{
+	struct nvmev_slots *slots = &timing->slots;
+
+	spin_lock(&timing->lock);
+	slots->heap[0] = (struct nvmev_slot_group){ .count = slots->nr_slots };
+	slots->nr_groups = 1;
+	spin_unlock(&timing->lock);
+}

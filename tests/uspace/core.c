@@ -183,6 +183,8 @@ static void test_refusals(struct nvmev_dev *dev, struct uspace_queue *queue)
 	cmd.nsid = 0;
 	refused(dev, queue, &cmd, NVME_SC_INVALID_NS);
 	cmd.nsid = cpu_to_le32(2);
+	refused(dev, queue, &cmd, NVME_SC_INVALID_FIELD);
+	cmd.nsid = cpu_to_le32(NVMEV_MAX_NS + 1);
 	refused(dev, queue, &cmd, NVME_SC_INVALID_NS);
 	cmd.nsid = cpu_to_le32(NVME_NSID_ALL);
 	refused(dev, queue, &cmd, NVME_SC_INVALID_NS);
@@ -382,7 +384,7 @@ static void test_namespaces(struct nvmev_dev *dev, struct uspace_queue *admin,
 			  NULL));
 	set_range(&cmd, 0, 1);
 	cmd.prp1 = cpu_to_le64(DATA_AT);
-	refused(dev, queue, &cmd, NVME_SC_INVALID_NS);
+	refused(dev, queue, &cmd, NVME_SC_INVALID_FIELD);
 
 	memset(dev->storage, 0xee, dev->storage_bytes);
 	check(!ns_create(dev, admin, 3000, 0, &first));
@@ -420,7 +422,7 @@ static void test_namespaces(struct nvmev_dev *dev, struct uspace_queue *admin,
 
 	check(!ns_attach(dev, admin, 2, 1));
 	check(ns_attach(dev, admin, 2, 1) == NVME_SC_NS_NOT_ATTACHED);
-	refused(dev, queue, &cmd, NVME_SC_INVALID_NS);
+	refused(dev, queue, &cmd, NVME_SC_INVALID_FIELD);
 	check(!ns_command(dev, admin, NVME_ADMIN_NS_MGMT, 2, 1, NULL));
 	check(!ns_command(dev, admin, NVME_ADMIN_NS_MGMT, 1, 1, NULL));
 

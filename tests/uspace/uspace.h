@@ -50,6 +50,9 @@ typedef u64 __bitwise __le64;
 #define SZ_1M		0x100000
 #define SZ_4M		0x400000
 
+#define KERNEL_VERSION(a, b, c)	(((a) << 16) + ((b) << 8) + (c))
+#define LINUX_VERSION_CODE	KERNEL_VERSION(6, 12, 0)
+
 #define NSEC_PER_USEC	1000L
 #define NSEC_PER_MSEC	1000000L
 #define NSEC_PER_SEC	1000000000L
@@ -294,7 +297,9 @@ void wait_for_completion(struct completion *done);
 
 #define set_current_state(s)	do { } while (0)
 #define __set_current_state(s)	do { } while (0)
-#define cond_resched()		do { } while (0)
+#define cond_resched_tasks_rcu_qs()	do { } while (0)
+#define memalloc_noio_save()	0
+#define memalloc_noio_restore(flags)	((void)(flags))
 #define cpu_to_node(cpu)	((void)(cpu), 0)
 #define ns_to_ktime(ns)		((ktime_t)(ns))
 #define IS_ERR(p)		((unsigned long)(p) >= -4095UL)
