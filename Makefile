@@ -52,6 +52,11 @@ test: ## run the tests, in the VM where they need it; T=NAME runs one, KERNEL=VE
 	@scripts/setup test
 	@tests/run
 
+.PHONY: bench
+bench: ## measure in the VM, or HOST=1 on the loaded device: report, CSV, plots in build/bench; PROFILE=NAME
+	@scripts/setup bench
+	@scripts/bench
+
 .PHONY: lint
 lint: ## check the sources: warnings, sparse, checkpatch, shellcheck, own rules; KERNEL=VERSION
 	@scripts/setup lint
