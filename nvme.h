@@ -116,14 +116,12 @@ enum nvme_status {
 	NVME_SC_CQ_INVALID		= 0x100,
 	NVME_SC_QID_INVALID		= 0x101,
 	NVME_SC_QUEUE_SIZE		= 0x102,
-	NVME_SC_ABORT_LIMIT		= 0x103,
 	NVME_SC_ASYNC_LIMIT		= 0x105,
 	NVME_SC_INVALID_VECTOR		= 0x108,
 	NVME_SC_INVALID_LOG_PAGE	= 0x109,
 	NVME_SC_INVALID_FORMAT		= 0x10a,
 	NVME_SC_INVALID_QUEUE		= 0x10c,
 	NVME_SC_FEATURE_NOT_SAVEABLE	= 0x10d,
-	NVME_SC_FEATURE_NOT_CHANGEABLE	= 0x10e,
 	NVME_SC_FEATURE_NOT_PER_NS	= 0x10f,
 	NVME_SC_NS_INSUFFICIENT_CAP	= 0x115,
 	NVME_SC_NS_ID_UNAVAILABLE	= 0x116,
@@ -186,7 +184,6 @@ static_assert(sizeof(struct nvme_completion) == 1 << NVME_CQES);
 
 /* Read, Write and the like, CDW12, 6.9 and 6.15 */
 #define NVME_RW_NLB			GENMASK(15, 0)
-#define NVME_RW_PRINFO			GENMASK(29, 26)
 
 /* Dataset Management, 6.7 */
 #define NVME_DSM_NR			GENMASK(7, 0)
@@ -537,7 +534,6 @@ enum nvme_feature_select {
 };
 
 /* Get Features, select 3: capabilities in DW0, figure 182 */
-#define NVME_FEAT_CAP_NS_SPECIFIC	BIT(1)
 #define NVME_FEAT_CAP_CHANGEABLE	BIT(2)
 
 /* Timestamp, 5.21.1.14 */

@@ -550,7 +550,6 @@ void nvmev_nvm_effects(__le32 *effects);
 enum nvmev_event {
 	NVMEV_EVENT_BAD_DOORBELL_VALUE,
 	NVMEV_EVENT_RESET,
-	NVMEV_EVENTS,
 };
 
 /**
