@@ -35,13 +35,15 @@
 
 /*
  * An idle worker looks again after a sixteenth of the time that it has been
- * idle, so that a command that comes after a pause is late by little compared
- * with the pause; the bounds keep it from spinning for long and from
- * oversleeping.
+ * idle, and not after more than half a millisecond, so that a command that
+ * comes after a pause is late by little compared with the pause. When nothing
+ * has come for long, a 256th of that time is little as well.
  */
 #define NVMEV_SPIN_NS		(2 * NSEC_PER_MSEC)
 #define NVMEV_IDLE_SHIFT	4
 #define NVMEV_IDLE_MAX_NS	(500 * NSEC_PER_USEC)
+#define NVMEV_LONG_IDLE_SHIFT	8
+#define NVMEV_LONG_IDLE_MAX_NS	(2 * NSEC_PER_MSEC)
 
 /**
  * struct nvmev_nvm_op - a command of the NVM command set
@@ -935,7 +937,10 @@ static void nvmev_worker_rest(struct nvmev_worker *worker)
 		cpu_relax();
 		return;
 	}
-	sleep_ns = min_t(u64, idle_ns >> NVMEV_IDLE_SHIFT, NVMEV_IDLE_MAX_NS);
+	sleep_ns = max(min_t(u64, idle_ns >> NVMEV_IDLE_SHIFT,
+			     NVMEV_IDLE_MAX_NS),
+		       min_t(u64, idle_ns >> NVMEV_LONG_IDLE_SHIFT,
+			     NVMEV_LONG_IDLE_MAX_NS));
 	timeout = ns_to_ktime(sleep_ns);
 	schedule_hrtimeout_range(&timeout, sleep_ns >> NVMEV_IDLE_SHIFT,
 				 HRTIMER_MODE_REL);

@@ -28,7 +28,7 @@
 
 /* Sleep between two looks: short while there is work, longer when idle */
 #define NVMEV_CTRL_BUSY_NS	(20 * NSEC_PER_USEC)
-#define NVMEV_CTRL_IDLE_NS	(NSEC_PER_MSEC)
+#define NVMEV_CTRL_IDLE_NS	(2 * NSEC_PER_MSEC)
 #define NVMEV_CTRL_IDLE_SHIFT	4
 
 /* Admin commands executed before the registers are looked at again */
