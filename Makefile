@@ -48,7 +48,7 @@ demo: ## boot the VM, load nvmev and show the device at work; KERNEL=VERSION
 	@scripts/demo
 
 .PHONY: test
-test: ## run the tests, in the VM where they need it; T=NAME runs one, KERNEL=VERSION
+test: ## run the tests, in the VM where they need it; T=NAME runs one, SUITE=NAME, KERNEL=VERSION
 	@scripts/setup test
 	@tests/run
 
