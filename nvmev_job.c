@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Admin commands that make, change and erase namespaces (NVMe 1.4, 5.19, 5.20
+ * and 5.23). Erasing takes long, so it is a job that the controller thread
+ * does a slice at a time, between two looks at the registers.
+ *
+ * Runs in the controller thread.
+ */
+#include <linux/bitfield.h>
+#include <linux/bitops.h>
+#include <linux/kernel.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+
+#include "nvmev_admin.h"
+
+/* Bytes erased between two looks at the registers and the admin queue */
+#define NVMEV_FORMAT_SLICE	SZ_4M
+
+/* --- namespace management, 5.19 and 5.20 ---------------------------------- */
+
+/* The host learns by an event that it should look again, if it asked to */
+static void nvmev_ns_changed(struct nvmev_dev *dev, const struct nvmev_ns *ns)
+{
+	__set_bit(ns->nsid - 1, &dev->admin.changed_ns);
+	if (dev->admin.features.async_event & NVME_AEC_NS_ATTR)
+		nvmev_admin_event(dev, NVME_AER_TYPE_NOTICE,
+				  NVME_AER_NOTICE_NS_CHANGED,
+				  NVME_LOG_CHANGED_NS);
+}
+
+static u8 nvmev_format_shift(u32 format)
+{
+	return format ? NVMEV_LBA_SHIFT_LAST : NVMEV_LBA_SHIFT_FIRST;
+}
+
+/* nvmev_admin_work() erases these namespaces and completes the command */
+static void nvmev_format_start(struct nvmev_dev *dev,
+			       const struct nvme_command *cmd,
+			       unsigned long nsids, u8 lba_shift)
+{
+	struct nvmev_job *job = &dev->admin.job;
+
+	memset(job, 0, sizeof(*job));
+	job->nsids = nsids;
+	job->lba_shift = lba_shift;
+	job->cid = cmd->cid;
+	job->held = true;
+	job->running = true;
+}
+
+static u16 nvmev_ns_mgmt_create(struct nvmev_dev *dev,
+				const struct nvme_command *cmd,
+				struct nvmev_admin_result *result)
+{
+	struct nvme_id_ns *id = nvmev_admin_buf(dev);
+	u16 status;
+	u32 nsid;
+
+	status = nvmev_prp_read(dev, cmd, 0, id, NVME_IDENTIFY_SIZE);
+	if (status)
+		return status;
+	if ((id->flbas & 0xf) >= NVMEV_LBA_FORMATS || id->flbas >> 4 ||
+	    id->dps)
+		return NVME_SC_INVALID_FORMAT | NVME_SC_DNR;
+	/* No thin provisioning, and not shared */
+	if (!id->nsze || id->nsze != id->ncap || id->nmic)
+		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	if (dev->admin.job.running)
+		return NVME_SC_FORMAT_IN_PROGRESS;
+	status = nvmev_ns_create(dev, le64_to_cpu(id->nsze),
+				 nvmev_format_shift(id->flbas & 0xf), &nsid);
+	if (status)
+		return status;
+	/* Nobody shall read what an earlier namespace held here */
+	nvmev_format_start(dev, cmd, BIT(nsid - 1),
+			   nvmev_format_shift(id->flbas & 0xf));
+	dev->admin.job.dw0 = nsid;
+	result->held = true;
+	return NVME_SC_SUCCESS;
+}
+
+static u16 nvmev_ns_mgmt_delete(struct nvmev_dev *dev, u32 nsid)
+{
+	struct nvmev_ns *ns;
+	unsigned int i;
+
+	if (nsid != NVME_NSID_ALL && !nvmev_ns_find_allocated(dev, nsid))
+		return NVME_SC_INVALID_NS | NVME_SC_DNR;
+	if (dev->admin.job.running)
+		return NVME_SC_FORMAT_IN_PROGRESS;
+	for (i = 0; i < NVMEV_MAX_NS; i++) {
+		ns = &dev->ns[i];
+		if (!ns->nsid || (nsid != NVME_NSID_ALL && ns->nsid != nsid))
+			continue;
+		if (ns->attached)
+			nvmev_ns_changed(dev, ns);
+		nvmev_ns_delete(dev, ns);
+	}
+	return NVME_SC_SUCCESS;
+}
+
+/**
+ * nvmev_admin_ns_mgmt() - execute Namespace Management
+ * @dev: the device
+ * @cmd: the command, a copy
+ * @result: what else comes of it
+ *
+ * Context: the controller thread.
+ * Return: the status.
+ */
+u16 nvmev_admin_ns_mgmt(struct nvmev_dev *dev, const struct nvme_command *cmd,
+			struct nvmev_admin_result *result)
+{
+	switch (FIELD_GET(NVME_NS_MGMT_SEL, nvmev_cdw(cmd, 10))) {
+	case NVME_NS_MGMT_CREATE:
+		return nvmev_ns_mgmt_create(dev, cmd, result);
+	case NVME_NS_MGMT_DELETE:
+		return nvmev_ns_mgmt_delete(dev, le32_to_cpu(cmd->nsid));
+	default:
+		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	}
+}
+
+/**
+ * nvmev_admin_ns_attach() - execute Namespace Attachment
+ * @dev: the device
+ * @cmd: the command, a copy
+ * @result: what else comes of it
+ *
+ * Context: the controller thread.
+ * Return: the status.
+ */
+u16 nvmev_admin_ns_attach(struct nvmev_dev *dev, const struct nvme_command *cmd,
+			  struct nvmev_admin_result *result)
+{
+	u32 sel = FIELD_GET(NVME_NS_MGMT_SEL, nvmev_cdw(cmd, 10));
+	struct nvmev_ns *ns = nvmev_ns_find_allocated(dev,
+						      le32_to_cpu(cmd->nsid));
+	__le16 list[2];
+	u16 status;
+
+	if (sel > NVME_NS_ATTACH_DETACH)
+		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	if (!ns)
+		return NVME_SC_INVALID_NS | NVME_SC_DNR;
+	status = nvmev_prp_read(dev, cmd, 0, list, sizeof(list));
+	if (status)
+		return status;
+	if (le16_to_cpu(list[0]) != 1 || le16_to_cpu(list[1]) != NVMEV_CNTLID)
+		return NVME_SC_CTRL_LIST_INVALID | NVME_SC_DNR;
+	if (sel == NVME_NS_ATTACH_ATTACH && ns->attached)
+		return NVME_SC_NS_ALREADY_ATTACHED | NVME_SC_DNR;
+	if (sel == NVME_NS_ATTACH_DETACH && !ns->attached)
+		return NVME_SC_NS_NOT_ATTACHED | NVME_SC_DNR;
+	status = nvmev_ns_busy(ns);
+	if (status)
+		return status;
+	nvmev_ns_set_attached(dev, ns, sel == NVME_NS_ATTACH_ATTACH);
+	nvmev_ns_changed(dev, ns);
+	return NVME_SC_SUCCESS;
+}
+
+/* --- Format NVM, 5.23 -------------------------------------------------------- */
+
+/**
+ * nvmev_admin_format() - execute Format NVM
+ * @dev: the device
+ * @cmd: the command, a copy
+ * @result: what else comes of it
+ *
+ * Context: the controller thread.
+ * Return: the status.
+ */
+u16 nvmev_admin_format(struct nvmev_dev *dev, const struct nvme_command *cmd,
+		       struct nvmev_admin_result *result)
+{
+	u32 cdw10 = nvmev_cdw(cmd, 10);
+	u32 lbaf = FIELD_GET(NVME_FORMAT_LBAF, cdw10);
+	u32 nsid = le32_to_cpu(cmd->nsid);
+	unsigned long nsids = 0;
+	unsigned int i;
+
+	if (dev->admin.job.running)
+		return NVME_SC_FORMAT_IN_PROGRESS;
+	if (lbaf >= NVMEV_LBA_FORMATS || FIELD_GET(NVME_FORMAT_PI, cdw10))
+		return NVME_SC_INVALID_FORMAT | NVME_SC_DNR;
+	if (FIELD_GET(NVME_FORMAT_SES, cdw10) > NVME_FORMAT_SES_CRYPTO)
+		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	if (nsid != NVME_NSID_ALL && !nvmev_ns_find_allocated(dev, nsid))
+		return NVME_SC_INVALID_NS | NVME_SC_DNR;
+
+	for (i = 0; i < NVMEV_MAX_NS; i++) {
+		struct nvmev_ns *ns = &dev->ns[i];
+
+		if (!ns->nsid || (nsid != NVME_NSID_ALL && ns->nsid != nsid))
+			continue;
+		nvmev_ns_quiesce(dev, ns, NVME_SC_FORMAT_IN_PROGRESS);
+		__set_bit(i, &nsids);
+	}
+	nvmev_format_start(dev, cmd, nsids, nvmev_format_shift(lbaf));
+	result->held = true;
+	return NVME_SC_SUCCESS;
+}
+
+/* Erases a slice; a format always erases, whatever SES says */
+static void nvmev_format_slice(struct nvmev_dev *dev, struct nvmev_job *job)
+{
+	unsigned int i = __ffs(job->nsids);
+	struct nvmev_ns *ns = &dev->ns[i];
+	u64 len = min_t(u64, ns->bytes - job->pos, NVMEV_FORMAT_SLICE);
+
+	memset(dev->storage + ns->offset + job->pos, 0, len);
+	job->pos += len;
+	if (job->pos < ns->bytes)
+		return;
+
+	nvmev_ns_set_format(ns, job->lba_shift);
+	nvmev_ns_ready(ns);
+	if (ns->attached)
+		nvmev_ns_changed(dev, ns);
+	job->pos = 0;
+	__clear_bit(i, &job->nsids);
+}
+
+/**
+ * nvmev_admin_work() - a slice of a command that takes longer
+ * @dev: the device
+ *
+ * It goes on through a reset, after which nobody waits for its completion.
+ *
+ * Context: the controller thread.
+ * Return: whether there is such a command.
+ */
+bool nvmev_admin_work(struct nvmev_dev *dev)
+{
+	struct nvmev_admin *admin = &dev->admin;
+	struct nvmev_job *job = &admin->job;
+
+	if (likely(!job->running))
+		return false;
+	if (job->nsids) {
+		nvmev_format_slice(dev, job);
+		return true;
+	}
+	if (job->held) {
+		if (!READ_ONCE(dev->dma) || nvmev_cq_full(dev, admin->cq))
+			return true;
+		nvmev_cq_post(admin->cq, admin->sq, job->cid, job->dw0,
+			      NVME_SC_SUCCESS);
+		nvmev_cq_signal(dev, admin->cq, 0);
+		job->held = false;
+	}
+	job->running = false;
+	return true;
+}
