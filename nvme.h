@@ -109,6 +109,8 @@ enum nvme_status {
 	NVME_SC_INVALID_NS		= 0x00b,
 	NVME_SC_CMD_SEQ_ERROR		= 0x00c,
 	NVME_SC_PRP_OFFSET_INVALID	= 0x013,
+	NVME_SC_SANITIZE_FAILED		= 0x01c,
+	NVME_SC_SANITIZE_IN_PROGRESS	= 0x01d,
 	NVME_SC_LBA_RANGE		= 0x080,
 	NVME_SC_CAP_EXCEEDED		= 0x081,
 	NVME_SC_FORMAT_IN_PROGRESS	= 0x084,
@@ -127,12 +129,17 @@ enum nvme_status {
 	NVME_SC_NS_ID_UNAVAILABLE	= 0x116,
 	NVME_SC_NS_ALREADY_ATTACHED	= 0x118,
 	NVME_SC_NS_NOT_ATTACHED		= 0x11a,
+	NVME_SC_THIN_PROV_NOT_SUPP	= 0x11b,
 	NVME_SC_CTRL_LIST_INVALID	= 0x11c,
 
 	NVME_SC_READ_ERROR		= 0x281,
 	NVME_SC_COMPARE_FAILED		= 0x285,
 
-	/* Do Not Retry, bit 14 of the status without the phase bit */
+	/* The code and its type, without the bits that follow */
+	NVME_SC_MASK			= 0x7ff,
+	/* More, bit 13 of the status without the phase bit: see the error log */
+	NVME_SC_MORE			= 0x2000,
+	/* Do Not Retry, bit 14 */
 	NVME_SC_DNR			= 0x4000,
 };
 
@@ -335,6 +342,7 @@ static_assert(sizeof(struct nvme_id_ctrl) == NVME_IDENTIFY_SIZE);
 #define NVME_ID_ONCS_WRITE_UNCOR	BIT(1)
 #define NVME_ID_ONCS_DSM		BIT(2)
 #define NVME_ID_ONCS_WRITE_ZEROES	BIT(3)
+#define NVME_ID_ONCS_SELECT		BIT(4)
 #define NVME_ID_ONCS_TIMESTAMP		BIT(6)
 #define NVME_ID_ONCS_VERIFY		BIT(7)
 /* The Flush command takes the broadcast NSID */
@@ -403,6 +411,9 @@ static_assert(sizeof(struct nvme_id_ns) == NVME_IDENTIFY_SIZE);
 #define NVME_FORMAT_SES			GENMASK(11, 9)
 #define NVME_FORMAT_SES_CRYPTO		2
 
+/* FPI: bits 6:0 are the percentage of a format that remains */
+#define NVME_ID_NS_FPI_SUPPORTED	BIT(7)
+
 /* NSFEAT: NAWUN, NAWUPF and NACWU are this namespace's own */
 #define NVME_ID_NS_NSABP		BIT(1)
 
@@ -430,6 +441,9 @@ enum nvme_log_id {
 };
 
 #define NVME_LOG_RAE			BIT(15)
+
+/* Error log: the submission queue and command of an error that has none */
+#define NVME_ERROR_NO_COMMAND		0xffff
 
 /* 5.14.1.1 */
 struct nvme_error_log_entry {
@@ -534,6 +548,7 @@ enum nvme_feature_select {
 };
 
 /* Get Features, select 3: capabilities in DW0, figure 182 */
+#define NVME_FEAT_CAP_PER_NS		BIT(1)
 #define NVME_FEAT_CAP_CHANGEABLE	BIT(2)
 
 /* Timestamp, 5.21.1.14 */

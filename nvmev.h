@@ -49,6 +49,7 @@
 #define NVMEV_MAX_TRANSFER	(NVME_PAGE_SIZE << NVMEV_MDTS)
 
 #define NVMEV_AERL		3
+#define NVMEV_AER_TYPES		7
 #define NVMEV_ACL		3
 #define NVMEV_ERROR_LOG_ENTRIES	64
 
@@ -317,6 +318,7 @@ void nvmev_sq_mark(struct nvmev_sq *sq, u64 now_ns);
 u64 nvmev_sq_seen_ns(struct nvmev_sq *sq, u64 now_ns);
 void nvmev_sq_fetch(struct nvmev_sq *sq, struct nvme_command *cmd);
 bool nvmev_cq_full(struct nvmev_dev *dev, struct nvmev_cq *cq);
+u32 nvmev_cq_room(struct nvmev_dev *dev, struct nvmev_cq *cq);
 void nvmev_cq_post(struct nvmev_cq *cq, const struct nvmev_sq *sq, __le16 cid,
 		   u32 result, u16 status);
 bool nvmev_cq_signal(struct nvmev_dev *dev, struct nvmev_cq *cq, u64 now_ns);
@@ -404,6 +406,7 @@ void nvmev_ns_set_attached(struct nvmev_dev *dev, struct nvmev_ns *ns,
 void nvmev_ns_quiesce(struct nvmev_dev *dev, struct nvmev_ns *ns, u16 status);
 void nvmev_ns_ready(struct nvmev_ns *ns);
 u16 nvmev_ns_busy(struct nvmev_ns *ns);
+u16 nvmev_ns_missing(u32 nsid);
 void nvmev_ns_set_format(struct nvmev_ns *ns, u8 lba_shift);
 bool nvmev_ns_is_bad(struct nvmev_ns *ns, u64 lba, u64 nr);
 u16 nvmev_ns_mark_bad(struct nvmev_ns *ns, u64 lba, u64 nr);
@@ -505,6 +508,7 @@ struct nvmev_call {
  * @bytes_written: the same of writes
  * @host_reads: read commands since load
  * @host_writes: write commands since load
+ * @media_errors: reads of blocks that cannot be read, since load
  */
 struct nvmev_worker {
 	struct nvmev_dev *dev;
@@ -527,6 +531,7 @@ struct nvmev_worker {
 	u64 bytes_written;
 	u64 host_reads;
 	u64 host_writes;
+	u64 media_errors;
 };
 
 int nvmev_workers_start(struct nvmev_dev *dev);
@@ -555,13 +560,14 @@ enum nvmev_event {
 /**
  * struct nvmev_features - settings of the host; the controller thread's
  *
- * Workers read @irq_coalesce, @irq_config and @arbitration with READ_ONCE().
+ * Workers read @irq_coalesce, @irq_no_coalesce and @arbitration with
+ * READ_ONCE(). @error_recovery is the one that each namespace has of its own.
  */
 struct nvmev_features {
 	u32 arbitration;
 	u32 temp_over;
 	u32 temp_under;
-	u32 error_recovery;
+	u32 error_recovery[NVMEV_MAX_NS];
 	u32 write_atomicity;
 	u32 volatile_wc;
 	u32 irq_coalesce;
@@ -599,11 +605,12 @@ struct nvmev_job {
  * @sq: the admin queue, NULL while the controller is disabled
  * @cq: its completion queue
  * @features: settings of the host
+ * @defaults: what they are after a reset
  * @aer_cids: asynchronous event requests held
  * @nr_aers: how many
- * @events: types with an event not yet reported
+ * @events: events not yet reported, by type: a bit for each information
  * @masked: types reported and not yet cleared by reading their log
- * @event_result: dword 0 of the completion that reports the event
+ * @queues_created: an I/O queue was created since the controller was enabled
  * @changed_ns: for the Changed Namespace List log, a bit for each NSID - 1
  * @job: the command that is being worked at
  * @buf: the data structure being built
@@ -612,34 +619,54 @@ struct nvmev_admin {
 	struct nvmev_sq *sq;
 	struct nvmev_cq *cq;
 	struct nvmev_features features;
+	struct nvmev_features defaults;
 	__le16 aer_cids[NVMEV_AERL + 1];
 	unsigned int nr_aers;
-	unsigned long events;
+	unsigned long events[NVMEV_AER_TYPES];
 	unsigned long masked;
-	u32 event_result[NVME_AER_TYPE_NOTICE + 1];
+	bool queues_created;
 	unsigned long changed_ns;
 	struct nvmev_job job;
 	u8 *buf;
+};
+
+/* No one field of the command is to blame */
+#define NVMEV_NO_LOCATION	U16_MAX
+
+/**
+ * struct nvmev_error - what the error log says of a command beyond its status
+ * @location: the byte of the command that is wrong, or NVMEV_NO_LOCATION
+ * @lba: the block that it began with
+ * @cs: information that is specific to the command
+ */
+struct nvmev_error {
+	u16 location;
+	u64 lba;
+	u64 cs;
 };
 
 /**
  * struct nvmev_admin_result - what comes of an admin command, but its status
  * @dw0: dword 0 of the completion
  * @held: the completion comes later
+ * @error: for the error log, when the command fails
  */
 struct nvmev_admin_result {
 	u32 dw0;
 	bool held;
+	struct nvmev_error error;
 };
 
 void nvmev_admin_reset(struct nvmev_dev *dev);
 u16 nvmev_admin_execute(struct nvmev_dev *dev, const struct nvme_command *cmd,
 			struct nvmev_admin_result *result);
-void nvmev_admin_event(struct nvmev_dev *dev, u8 type, u8 info, u8 log);
+void nvmev_admin_event(struct nvmev_dev *dev, u8 type, u8 info);
 bool nvmev_admin_work(struct nvmev_dev *dev);
 void nvmev_admin_post_events(struct nvmev_dev *dev);
-void nvmev_admin_log_error(struct nvmev_dev *dev, const struct nvmev_sq *sq,
-			   const struct nvme_command *cmd, u16 status, u64 lba);
+u16 nvmev_log_error(struct nvmev_dev *dev, const struct nvmev_sq *sq,
+		    const struct nvme_command *cmd, u16 status,
+		    const struct nvmev_error *error);
+void nvmev_log_busy(struct nvmev_dev *dev, u64 now_ns);
 
 /**
  * struct nvmev_config - checked parameters, fixed from load to unload
@@ -690,6 +717,8 @@ struct nvmev_pci;
  * @errors: the error log, a ring
  * @nr_errors: errors since load
  * @load_ns: when the module was loaded
+ * @busy_ns: how long I/O commands were in flight; the controller thread's
+ * @busy_seen_ns: when that was last looked at
  */
 struct nvmev_dev {
 	struct nvmev_config config;
@@ -723,6 +752,8 @@ struct nvmev_dev {
 	struct nvme_error_log_entry errors[NVMEV_ERROR_LOG_ENTRIES];
 	u64 nr_errors;
 	u64 load_ns;
+	u64 busy_ns;
+	u64 busy_seen_ns;
 };
 
 int nvmev_ctrl_init(struct nvmev_dev *dev);

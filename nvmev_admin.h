@@ -34,6 +34,17 @@ static inline u32 nvmev_cdw(const struct nvme_command *cmd, unsigned int dw)
 	return le32_to_cpu((&cmd->cdw10)[dw - 10]);
 }
 
+/* Where a field is, for the parameter error location of 5.14.1.1 */
+#define NVMEV_AT(field)		offsetof(struct nvme_command, field)
+
+/* Ends a command for good, and says which of its bytes is wrong */
+static inline u16 nvmev_blame(struct nvmev_admin_result *result,
+			      unsigned int byte, u16 status)
+{
+	result->error.location = byte;
+	return status | NVME_SC_DNR;
+}
+
 /* What executes one admin command; a status */
 typedef u16 nvmev_admin_fn(struct nvmev_dev *dev,
 			   const struct nvme_command *cmd,
@@ -43,10 +54,12 @@ void *nvmev_admin_buf(struct nvmev_dev *dev);
 u16 nvmev_admin_data(struct nvmev_dev *dev, const struct nvme_command *cmd,
 		     u32 len);
 void nvmev_admin_effects(__le32 *effects);
+void nvmev_admin_clear_events(struct nvmev_dev *dev, u8 lid);
 void nvmev_pad_string(char *field, size_t size, const char *string);
 
 nvmev_admin_fn nvmev_admin_identify;
 nvmev_admin_fn nvmev_admin_get_log_page;
+void nvmev_log_event_error(struct nvmev_dev *dev);
 
 nvmev_admin_fn nvmev_admin_get_features;
 nvmev_admin_fn nvmev_admin_set_features;
@@ -56,5 +69,6 @@ u8 nvmev_critical_warning(struct nvmev_dev *dev);
 nvmev_admin_fn nvmev_admin_ns_mgmt;
 nvmev_admin_fn nvmev_admin_ns_attach;
 nvmev_admin_fn nvmev_admin_format;
+u8 nvmev_format_remains(struct nvmev_dev *dev, const struct nvmev_ns *ns);
 
 #endif /* _NVMEV_ADMIN_H */

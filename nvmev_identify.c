@@ -50,7 +50,7 @@ static void nvmev_identify_ctrl(struct nvmev_dev *dev, struct nvme_id_ctrl *id)
 	id->nn = cpu_to_le32(NVMEV_MAX_NS);
 	id->oncs = cpu_to_le16(NVME_ID_ONCS_COMPARE | NVME_ID_ONCS_DSM |
 			       NVME_ID_ONCS_WRITE_UNCOR |
-			       NVME_ID_ONCS_WRITE_ZEROES |
+			       NVME_ID_ONCS_WRITE_ZEROES | NVME_ID_ONCS_SELECT |
 			       NVME_ID_ONCS_TIMESTAMP | NVME_ID_ONCS_VERIFY);
 	id->fuses = cpu_to_le16(NVME_ID_FUSES_COMPARE_WRITE);
 	id->fna = NVME_ID_FNA_CRYPTO_ERASE;
@@ -90,6 +90,7 @@ static void nvmev_identify_ns(struct nvmev_dev *dev, const struct nvmev_ns *ns,
 	id->flbas = ns->lba_shift == NVMEV_LBA_SHIFT_LAST;
 	/* Compare and Write, fused, goes up to a page: zero's based */
 	id->nacwu = cpu_to_le16((NVME_PAGE_SIZE >> ns->lba_shift) - 1);
+	id->fpi = NVME_ID_NS_FPI_SUPPORTED | nvmev_format_remains(dev, ns);
 	put_unaligned_le64(ns->bytes, id->nvmcap);
 	nvmev_ns_eui64(dev, ns, id->eui64);
 	memcpy(id->nguid, "nvmev\0\0\0", 8);

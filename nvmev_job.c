@@ -9,6 +9,7 @@
 #include <linux/bitfield.h>
 #include <linux/bitops.h>
 #include <linux/kernel.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/string.h>
 
@@ -25,8 +26,7 @@ static void nvmev_ns_changed(struct nvmev_dev *dev, const struct nvmev_ns *ns)
 	__set_bit(ns->nsid - 1, &dev->admin.changed_ns);
 	if (dev->admin.features.async_event & NVME_AEC_NS_ATTR)
 		nvmev_admin_event(dev, NVME_AER_TYPE_NOTICE,
-				  NVME_AER_NOTICE_NS_CHANGED,
-				  NVME_LOG_CHANGED_NS);
+				  NVME_AER_NOTICE_NS_CHANGED);
 }
 
 static u8 nvmev_format_shift(u32 format)
@@ -54,27 +54,35 @@ static u16 nvmev_ns_mgmt_create(struct nvmev_dev *dev,
 				struct nvmev_admin_result *result)
 {
 	struct nvme_id_ns *id = nvmev_admin_buf(dev);
+	u8 lba_shift;
 	u16 status;
+	u64 nr_lba;
 	u32 nsid;
 
 	status = nvmev_prp_read(dev, cmd, 0, id, NVME_IDENTIFY_SIZE);
 	if (status)
 		return status;
+	nr_lba = le64_to_cpu(id->nsze);
 	if ((id->flbas & 0xf) >= NVMEV_LBA_FORMATS || id->flbas >> 4 ||
 	    id->dps)
 		return NVME_SC_INVALID_FORMAT | NVME_SC_DNR;
-	/* No thin provisioning, and not shared */
-	if (!id->nsze || id->nsze != id->ncap || id->nmic)
+	if (le64_to_cpu(id->ncap) < nr_lba)
+		return NVME_SC_THIN_PROV_NOT_SUPP | NVME_SC_DNR;
+	/* Nor more than that, and not shared */
+	if (!nr_lba || id->nsze != id->ncap || id->nmic)
 		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
 	if (dev->admin.job.running)
 		return NVME_SC_FORMAT_IN_PROGRESS;
-	status = nvmev_ns_create(dev, le64_to_cpu(id->nsze),
-				 nvmev_format_shift(id->flbas & 0xf), &nsid);
+	lba_shift = nvmev_format_shift(id->flbas & 0xf);
+	status = nvmev_ns_create(dev, nr_lba, lba_shift, &nsid);
+	if ((status & NVME_SC_MASK) == NVME_SC_NS_INSUFFICIENT_CAP &&
+	    nr_lba <= U64_MAX >> lba_shift)
+		/* The capacity that it would have taken, in bytes: 5.20.1 */
+		result->error.cs = nr_lba << lba_shift;
 	if (status)
 		return status;
 	/* Nobody shall read what an earlier namespace held here */
-	nvmev_format_start(dev, cmd, BIT(nsid - 1),
-			   nvmev_format_shift(id->flbas & 0xf));
+	nvmev_format_start(dev, cmd, BIT(nsid - 1), lba_shift);
 	dev->admin.job.dw0 = nsid;
 	result->held = true;
 	return NVME_SC_SUCCESS;
@@ -86,7 +94,7 @@ static u16 nvmev_ns_mgmt_delete(struct nvmev_dev *dev, u32 nsid)
 	unsigned int i;
 
 	if (nsid != NVME_NSID_ALL && !nvmev_ns_find_allocated(dev, nsid))
-		return NVME_SC_INVALID_NS | NVME_SC_DNR;
+		return nvmev_ns_missing(nsid);
 	if (dev->admin.job.running)
 		return NVME_SC_FORMAT_IN_PROGRESS;
 	for (i = 0; i < NVMEV_MAX_NS; i++) {
@@ -118,7 +126,8 @@ u16 nvmev_admin_ns_mgmt(struct nvmev_dev *dev, const struct nvme_command *cmd,
 	case NVME_NS_MGMT_DELETE:
 		return nvmev_ns_mgmt_delete(dev, le32_to_cpu(cmd->nsid));
 	default:
-		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw10),
+				   NVME_SC_INVALID_FIELD);
 	}
 }
 
@@ -141,9 +150,10 @@ u16 nvmev_admin_ns_attach(struct nvmev_dev *dev, const struct nvme_command *cmd,
 	u16 status;
 
 	if (sel > NVME_NS_ATTACH_DETACH)
-		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw10),
+				   NVME_SC_INVALID_FIELD);
 	if (!ns)
-		return NVME_SC_INVALID_NS | NVME_SC_DNR;
+		return nvmev_ns_missing(le32_to_cpu(cmd->nsid));
 	status = nvmev_prp_read(dev, cmd, 0, list, sizeof(list));
 	if (status)
 		return status;
@@ -184,16 +194,19 @@ u16 nvmev_admin_format(struct nvmev_dev *dev, const struct nvme_command *cmd,
 	if (dev->admin.job.running)
 		return NVME_SC_FORMAT_IN_PROGRESS;
 	if (lbaf >= NVMEV_LBA_FORMATS || FIELD_GET(NVME_FORMAT_PI, cdw10))
-		return NVME_SC_INVALID_FORMAT | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw10),
+				   NVME_SC_INVALID_FORMAT);
 	if (FIELD_GET(NVME_FORMAT_SES, cdw10) > NVME_FORMAT_SES_CRYPTO)
-		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
-	if (nsid != NVME_NSID_ALL && !nvmev_ns_find_allocated(dev, nsid))
-		return NVME_SC_INVALID_NS | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw10) + 1,
+				   NVME_SC_INVALID_FIELD);
+	if (nsid != NVME_NSID_ALL && !nvmev_ns_find(dev, nsid))
+		return nvmev_ns_missing(nsid);
 
 	for (i = 0; i < NVMEV_MAX_NS; i++) {
 		struct nvmev_ns *ns = &dev->ns[i];
 
-		if (!ns->nsid || (nsid != NVME_NSID_ALL && ns->nsid != nsid))
+		/* FFFFFFFFh: all that are attached */
+		if (!ns->attached || (nsid != NVME_NSID_ALL && ns->nsid != nsid))
 			continue;
 		nvmev_ns_quiesce(dev, ns, NVME_SC_FORMAT_IN_PROGRESS);
 		__set_bit(i, &nsids);
@@ -201,6 +214,26 @@ u16 nvmev_admin_format(struct nvmev_dev *dev, const struct nvme_command *cmd,
 	nvmev_format_start(dev, cmd, nsids, nvmev_format_shift(lbaf));
 	result->held = true;
 	return NVME_SC_SUCCESS;
+}
+
+/**
+ * nvmev_format_remains() - how much of a namespace has still to be formatted
+ * @dev: the device
+ * @ns: the namespace
+ *
+ * Return: a percentage, 0 when no format is in progress there.
+ */
+u8 nvmev_format_remains(struct nvmev_dev *dev, const struct nvmev_ns *ns)
+{
+	const struct nvmev_job *job = &dev->admin.job;
+	u64 left = ns->bytes;
+
+	if (!test_bit(ns->nsid - 1, &job->nsids))
+		return 0;
+	if (__ffs(job->nsids) == ns->nsid - 1)
+		left -= job->pos;
+	/* Something remains until all is done */
+	return DIV64_U64_ROUND_UP(left * 100, max(ns->bytes, 1ULL));
 }
 
 /* Erases a slice; a format always erases, whatever SES says */

@@ -17,32 +17,94 @@
 /* SMART counts data in thousands of 512 byte units, rounded up, 5.14.1.2 */
 #define NVMEV_SMART_UNIT	512000
 
+/* A longer time between two looks was no time of work: 10 ms */
+#define NVMEV_BUSY_MAX_NS	(10 * NSEC_PER_MSEC)
+
+/* The byte of a command that its status alone points to */
+static u16 nvmev_error_location(const struct nvme_command *cmd, u16 qid,
+				u16 status)
+{
+	switch (status & NVME_SC_MASK) {
+	case NVME_SC_INVALID_OPCODE:
+		return NVMEV_AT(opcode);
+	case NVME_SC_INVALID_NS:
+		return NVMEV_AT(nsid);
+	case NVME_SC_LBA_RANGE:
+		/* SLBA, unless the ranges are in the data */
+		return qid && cmd->opcode == NVME_NVM_DSM ? NVMEV_NO_LOCATION :
+							    NVMEV_AT(cdw10);
+	case NVME_SC_PRP_OFFSET_INVALID:
+		/* Otherwise PRP2 or an entry of a list */
+		return le64_to_cpu(cmd->prp1) % 4 ? NVMEV_AT(prp1) :
+						    NVMEV_NO_LOCATION;
+	default:
+		return NVMEV_NO_LOCATION;
+	}
+}
+
+static struct nvme_error_log_entry *nvmev_error_new(struct nvmev_dev *dev)
+{
+	struct nvme_error_log_entry *entry;
+
+	lockdep_assert_held(&dev->error_lock);
+	entry = &dev->errors[dev->nr_errors % NVMEV_ERROR_LOG_ENTRIES];
+	memset(entry, 0, sizeof(*entry));
+	entry->error_count = cpu_to_le64(++dev->nr_errors);
+	entry->param_error_location = cpu_to_le16(NVMEV_NO_LOCATION);
+	return entry;
+}
+
 /**
- * nvmev_admin_log_error() - remember a failed command in the error log
+ * nvmev_log_error() - remember a failed command in the error log
  * @dev: the device
  * @sq: its submission queue
  * @cmd: the command
  * @status: its status, without the phase tag
- * @lba: the block that it began with, 0 for admin commands
+ * @error: what else is known of the error
  *
  * Context: the owner of @sq. Takes error_lock.
+ * Return: the status to be reported: with the More bit, when the log tells
+ * what the completion does not (4.6.1).
  */
-void nvmev_admin_log_error(struct nvmev_dev *dev, const struct nvmev_sq *sq,
-			   const struct nvme_command *cmd, u16 status, u64 lba)
+u16 nvmev_log_error(struct nvmev_dev *dev, const struct nvmev_sq *sq,
+		    const struct nvme_command *cmd, u16 status,
+		    const struct nvmev_error *error)
+{
+	struct nvme_error_log_entry *entry;
+	u16 location = error->location;
+
+	if (location == NVMEV_NO_LOCATION)
+		location = nvmev_error_location(cmd, sq->qid, status);
+	if (location != NVMEV_NO_LOCATION || error->cs)
+		status |= NVME_SC_MORE;
+
+	spin_lock(&dev->error_lock);
+	entry = nvmev_error_new(dev);
+	entry->sqid = cpu_to_le16(sq->qid);
+	entry->cid = cmd->cid;
+	entry->status = cpu_to_le16(status << 1);
+	entry->param_error_location = cpu_to_le16(location);
+	entry->lba = cpu_to_le64(error->lba);
+	entry->nsid = cmd->nsid;
+	entry->cs = cpu_to_le64(error->cs);
+	spin_unlock(&dev->error_lock);
+	return status;
+}
+
+/**
+ * nvmev_log_event_error() - remember an error that no command has made
+ * @dev: the device
+ *
+ * Context: the controller thread. Takes error_lock.
+ */
+void nvmev_log_event_error(struct nvmev_dev *dev)
 {
 	struct nvme_error_log_entry *entry;
 
 	spin_lock(&dev->error_lock);
-	entry = &dev->errors[dev->nr_errors % NVMEV_ERROR_LOG_ENTRIES];
-	memset(entry, 0, sizeof(*entry));
-	entry->error_count = cpu_to_le64(++dev->nr_errors);
-	entry->sqid = cpu_to_le16(sq->qid);
-	entry->cid = cmd->cid;
-	entry->status = cpu_to_le16(status << 1);
-	/* No one field is blamed */
-	entry->param_error_location = cpu_to_le16(U16_MAX);
-	entry->lba = cpu_to_le64(lba);
-	entry->nsid = cmd->nsid;
+	entry = nvmev_error_new(dev);
+	entry->sqid = cpu_to_le16(NVME_ERROR_NO_COMMAND);
+	entry->cid = cpu_to_le16(NVME_ERROR_NO_COMMAND);
 	spin_unlock(&dev->error_lock);
 }
 
@@ -60,9 +122,35 @@ static void nvmev_log_errors(struct nvmev_dev *dev,
 	spin_unlock(&dev->error_lock);
 }
 
+/**
+ * nvmev_log_busy() - look whether I/O commands are in flight
+ * @dev: the device
+ * @now_ns: the time
+ *
+ * SMART counts the minutes in which there were any (Controller Busy Time,
+ * 5.14.1.2). Looking every other millisecond tells that well enough, and costs
+ * the workers nothing.
+ *
+ * Context: the controller thread.
+ */
+void nvmev_log_busy(struct nvmev_dev *dev, u64 now_ns)
+{
+	u64 since_ns = min_t(u64, now_ns - dev->busy_seen_ns,
+			     NVMEV_BUSY_MAX_NS);
+	bool busy = false;
+	unsigned int w, kind;
+
+	for (w = 0; w < dev->config.nr_workers; w++)
+		for (kind = 0; kind < NVMEV_KINDS; kind++)
+			busy |= READ_ONCE(dev->workers[w].stat[kind].in_flight);
+	if (busy)
+		dev->busy_ns += since_ns;
+	dev->busy_seen_ns = now_ns;
+}
+
 static void nvmev_log_smart(struct nvmev_dev *dev, struct nvme_smart_log *log)
 {
-	u64 read = 0, written = 0, reads = 0, writes = 0;
+	u64 read = 0, written = 0, reads = 0, writes = 0, media_errors = 0;
 	unsigned int w;
 
 	for (w = 0; w < dev->config.nr_workers; w++) {
@@ -72,6 +160,7 @@ static void nvmev_log_smart(struct nvmev_dev *dev, struct nvme_smart_log *log)
 		written += READ_ONCE(worker->bytes_written);
 		reads += READ_ONCE(worker->host_reads);
 		writes += READ_ONCE(worker->host_writes);
+		media_errors += READ_ONCE(worker->media_errors);
 	}
 
 	log->critical_warning = nvmev_critical_warning(dev);
@@ -84,10 +173,14 @@ static void nvmev_log_smart(struct nvmev_dev *dev, struct nvme_smart_log *log)
 			   log->data_units_written);
 	put_unaligned_le64(reads, log->host_reads);
 	put_unaligned_le64(writes, log->host_writes);
+	put_unaligned_le64(div64_u64(dev->busy_ns, 60ULL * NSEC_PER_SEC),
+			   log->ctrl_busy_time);
+	/* The module is the power: it has come once, and was not lost since */
 	put_unaligned_le64(1, log->power_cycles);
 	put_unaligned_le64(div64_u64(nvmev_clock_ns() - dev->load_ns,
 				     3600ULL * NSEC_PER_SEC),
 			   log->power_on_hours);
+	put_unaligned_le64(media_errors, log->media_errors);
 	spin_lock(&dev->error_lock);
 	put_unaligned_le64(dev->nr_errors, log->num_err_log_entries);
 	spin_unlock(&dev->error_lock);
@@ -105,31 +198,12 @@ static void nvmev_log_effects(struct nvme_effects_log *log)
 	nvmev_nvm_effects(log->iocs);
 }
 
-/* Reading it begins it anew */
 static void nvmev_log_changed_ns(struct nvmev_dev *dev, __le32 *list)
 {
 	unsigned int i, nr = 0;
 
 	for_each_set_bit(i, &dev->admin.changed_ns, NVMEV_MAX_NS)
 		list[nr++] = cpu_to_le32(i + 1);
-}
-
-static void nvmev_admin_clear_events(struct nvmev_dev *dev, u8 lid)
-{
-	struct nvmev_admin *admin = &dev->admin;
-
-	switch (lid) {
-	case NVME_LOG_ERROR:
-		__clear_bit(NVME_AER_TYPE_ERROR, &admin->masked);
-		break;
-	case NVME_LOG_SMART:
-		__clear_bit(NVME_AER_TYPE_SMART, &admin->masked);
-		break;
-	case NVME_LOG_CHANGED_NS:
-		__clear_bit(NVME_AER_TYPE_NOTICE, &admin->masked);
-		admin->changed_ns = 0;
-		break;
-	}
 }
 
 /**
@@ -154,8 +228,12 @@ u16 nvmev_admin_get_log_page(struct nvmev_dev *dev,
 	u32 size;
 	u16 status;
 
-	if (dwords * 4 > NVMEV_MAX_TRANSFER || offset % 4)
-		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	if (dwords * 4 > NVMEV_MAX_TRANSFER)
+		return nvmev_blame(result, NVMEV_AT(cdw10) + 2,
+				   NVME_SC_INVALID_FIELD);
+	if (offset % 4)
+		return nvmev_blame(result, NVMEV_AT(cdw12),
+				   NVME_SC_INVALID_FIELD);
 
 	switch (lid) {
 	case NVME_LOG_ERROR:
@@ -163,9 +241,6 @@ u16 nvmev_admin_get_log_page(struct nvmev_dev *dev,
 		size = sizeof(dev->errors);
 		break;
 	case NVME_LOG_SMART:
-		/* LPA bit 0: only the controller as a whole has this log */
-		if (nsid && nsid != NVME_NSID_ALL)
-			return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
 		nvmev_log_smart(dev, buf);
 		size = sizeof(struct nvme_smart_log);
 		break;
@@ -182,15 +257,24 @@ u16 nvmev_admin_get_log_page(struct nvmev_dev *dev,
 		size = sizeof(struct nvme_effects_log);
 		break;
 	default:
-		return NVME_SC_INVALID_LOG_PAGE | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw10),
+				   NVME_SC_INVALID_LOG_PAGE);
 	}
+	/* All of them are of the controller as a whole; LPA bit 0 for SMART */
+	if (nsid && nsid != NVME_NSID_ALL)
+		return nvmev_blame(result, NVMEV_AT(nsid),
+				   NVME_SC_INVALID_FIELD);
 	if (offset > size)
-		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw12),
+				   NVME_SC_INVALID_FIELD);
 
 	status = nvmev_prp_write(dev, cmd, buf + offset, size - offset,
 				 dwords * 4);
 	/* Reading a log clears the events that point to it, unless RAE */
-	if (!status && !(cdw10 & NVME_LOG_RAE))
+	if (!status && !(cdw10 & NVME_LOG_RAE)) {
 		nvmev_admin_clear_events(dev, lid);
+		if (lid == NVME_LOG_CHANGED_NS)
+			dev->admin.changed_ns = 0;
+	}
 	return status;
 }

@@ -68,6 +68,20 @@ struct nvmev_ns *nvmev_ns_find(struct nvmev_dev *dev, u32 nsid)
 }
 
 /**
+ * nvmev_ns_missing() - the status of a command whose namespace is not there
+ * @nsid: its identifier
+ *
+ * An identifier that could be a namespace's is inactive, others are invalid
+ * (NVMe 1.4, 6.1).
+ */
+u16 nvmev_ns_missing(u32 nsid)
+{
+	if (nsid && nsid <= NVMEV_MAX_NS)
+		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	return NVME_SC_INVALID_NS | NVME_SC_DNR;
+}
+
+/**
  * nvmev_ns_set_format() - set the block size, and with it the size in blocks
  * @ns: the namespace, with @ns->bytes set and not in use
  * @lba_shift: log2 of the block size

@@ -17,9 +17,6 @@
 
 #include "nvmev_admin.h"
 
-/* Bits of nvmev_admin.events and .masked, the event types of 5.2 */
-#define NVMEV_AEN_BITS		(NVME_AER_TYPE_NOTICE + 1)
-
 /**
  * nvmev_admin_buf() - the page in which data structures are built, zeroed
  * @dev: the device
@@ -76,17 +73,22 @@ static u16 nvmev_admin_create_cq(struct nvmev_dev *dev,
 	int err;
 
 	if (!qid || qid > dev->config.queues || dev->cqs[qid])
-		return NVME_SC_QID_INVALID | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw10),
+				   NVME_SC_QID_INVALID);
 	if (size < 2 || size > dev->config.queue_depth ||
 	    FIELD_GET(NVME_CC_IOCQES, dev->cc) != NVME_CQES)
-		return NVME_SC_QUEUE_SIZE | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw10) + 2,
+				   NVME_SC_QUEUE_SIZE);
 	if (vector > dev->config.queues)
-		return NVME_SC_INVALID_VECTOR | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw11) + 2,
+				   NVME_SC_INVALID_VECTOR);
 	/* CAP.CQR: queues are physically contiguous */
 	if (!(nvmev_cdw(cmd, 11) & NVME_QUEUE_PC))
-		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw11),
+				   NVME_SC_INVALID_FIELD);
 	if (addr & ~NVME_PAGE_MASK)
-		return NVME_SC_PRP_OFFSET_INVALID | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(prp1),
+				   NVME_SC_PRP_OFFSET_INVALID);
 
 	cq = nvmev_cq_create(dev, qid, addr, size, &err);
 	if (!cq)
@@ -95,6 +97,7 @@ static u16 nvmev_admin_create_cq(struct nvmev_dev *dev,
 	cq->irq = nvmev_cdw(cmd, 11) & NVME_CQ_IEN;
 	cq->worker = &dev->workers[(qid - 1) % dev->config.nr_workers];
 	dev->cqs[qid] = cq;
+	dev->admin.queues_created = true;
 	nvmev_worker_add_cq(cq);
 	return NVME_SC_SUCCESS;
 }
@@ -111,18 +114,24 @@ static u16 nvmev_admin_create_sq(struct nvmev_dev *dev,
 	int err;
 
 	if (!cqid || cqid > dev->config.queues)
-		return NVME_SC_QID_INVALID | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw11) + 2,
+				   NVME_SC_QID_INVALID);
 	if (!dev->cqs[cqid])
-		return NVME_SC_CQ_INVALID | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw11) + 2,
+				   NVME_SC_CQ_INVALID);
 	if (!qid || qid > dev->config.queues || dev->sqs[qid])
-		return NVME_SC_QID_INVALID | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw10),
+				   NVME_SC_QID_INVALID);
 	if (size < 2 || size > dev->config.queue_depth ||
 	    FIELD_GET(NVME_CC_IOSQES, dev->cc) != NVME_SQES)
-		return NVME_SC_QUEUE_SIZE | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw10) + 2,
+				   NVME_SC_QUEUE_SIZE);
 	if (!(nvmev_cdw(cmd, 11) & NVME_QUEUE_PC))
-		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw11),
+				   NVME_SC_INVALID_FIELD);
 	if (addr & ~NVME_PAGE_MASK)
-		return NVME_SC_PRP_OFFSET_INVALID | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(prp1),
+				   NVME_SC_PRP_OFFSET_INVALID);
 
 	sq = nvmev_sq_create(dev, qid, addr, size, dev->cqs[cqid], &err);
 	if (!sq)
@@ -141,7 +150,8 @@ static u16 nvmev_admin_delete_sq(struct nvmev_dev *dev,
 	u16 qid = nvmev_cdw(cmd, 10);
 
 	if (!qid || qid > dev->config.queues || !dev->sqs[qid])
-		return NVME_SC_QID_INVALID | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw10),
+				   NVME_SC_QID_INVALID);
 	nvmev_ctrl_delete_sq(dev, qid);
 	return NVME_SC_SUCCESS;
 }
@@ -153,36 +163,73 @@ static u16 nvmev_admin_delete_cq(struct nvmev_dev *dev,
 	u16 qid = nvmev_cdw(cmd, 10);
 
 	if (!qid || qid > dev->config.queues || !dev->cqs[qid])
-		return NVME_SC_QID_INVALID | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw10),
+				   NVME_SC_QID_INVALID);
 	/* Its submission queues go first */
 	if (dev->cqs[qid]->nr_sqs)
-		return NVME_SC_INVALID_QUEUE | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(cdw10),
+				   NVME_SC_INVALID_QUEUE);
 	nvmev_ctrl_delete_cq(dev, qid);
 	return NVME_SC_SUCCESS;
 }
 
 /* --- asynchronous events, 5.2 -------------------------------------------- */
 
+/* The log page that tells more of an event, and clears it */
+static const u8 nvmev_event_logs[NVMEV_AER_TYPES] = {
+	[NVME_AER_TYPE_ERROR] = NVME_LOG_ERROR,
+	[NVME_AER_TYPE_SMART] = NVME_LOG_SMART,
+	[NVME_AER_TYPE_NOTICE] = NVME_LOG_CHANGED_NS,
+};
+
 /**
  * nvmev_admin_event() - an asynchronous event has happened
  * @dev: the device
  * @type: NVME_AER_TYPE_*
  * @info: what of it
- * @log: the log page that tells more
  *
- * Reported once, and not again before the host has read @log. An event of a
- * type that waits already is not kept beside it.
+ * Reported once, and no other of its type before the host has read the log
+ * page that tells more. What happens in between is in that page, and no event.
  *
  * Context: the controller thread.
  */
-void nvmev_admin_event(struct nvmev_dev *dev, u8 type, u8 info, u8 log)
+void nvmev_admin_event(struct nvmev_dev *dev, u8 type, u8 info)
 {
 	struct nvmev_admin *admin = &dev->admin;
 
-	if (test_bit(type, &admin->masked) || test_bit(type, &admin->events))
-		return;
-	admin->event_result[type] = type | info << 8 | log << 16;
-	__set_bit(type, &admin->events);
+	if (type == NVME_AER_TYPE_ERROR)
+		nvmev_log_event_error(dev);
+	if (!test_bit(type, &admin->masked))
+		__set_bit(info, &admin->events[type]);
+}
+
+/**
+ * nvmev_admin_clear_events() - the host has read a log page
+ * @dev: the device
+ * @lid: the page
+ *
+ * Context: the controller thread.
+ */
+void nvmev_admin_clear_events(struct nvmev_dev *dev, u8 lid)
+{
+	unsigned int type;
+
+	for (type = 0; type < NVMEV_AER_TYPES; type++)
+		if (nvmev_event_logs[type] == lid)
+			__clear_bit(type, &dev->admin.masked);
+}
+
+/* Completes one of the requests held, the oldest first */
+static void nvmev_admin_complete_aer(struct nvmev_admin *admin,
+				     unsigned int index, u32 result,
+				     u16 status)
+{
+	__le16 cid = admin->aer_cids[index];
+
+	admin->nr_aers--;
+	memmove(admin->aer_cids + index, admin->aer_cids + index + 1,
+		(admin->nr_aers - index) * sizeof(cid));
+	nvmev_cq_post(admin->cq, admin->sq, cid, result, status);
 }
 
 /**
@@ -194,15 +241,18 @@ void nvmev_admin_event(struct nvmev_dev *dev, u8 type, u8 info, u8 log)
 void nvmev_admin_post_events(struct nvmev_dev *dev)
 {
 	struct nvmev_admin *admin = &dev->admin;
-	unsigned int type;
+	unsigned int type, info;
 
-	for_each_set_bit(type, &admin->events, NVMEV_AEN_BITS) {
+	for (type = 0; type < NVMEV_AER_TYPES; type++) {
+		if (!admin->events[type] || test_bit(type, &admin->masked))
+			continue;
 		if (!admin->nr_aers || nvmev_cq_full(dev, admin->cq))
 			return;
-		nvmev_cq_post(admin->cq, admin->sq,
-			      admin->aer_cids[--admin->nr_aers],
-			      admin->event_result[type], NVME_SC_SUCCESS);
-		__clear_bit(type, &admin->events);
+		info = __ffs(admin->events[type]);
+		nvmev_admin_complete_aer(admin, 0, type | info << 8 |
+					 nvmev_event_logs[type] << 16,
+					 NVME_SC_SUCCESS);
+		__clear_bit(info, &admin->events[type]);
 		__set_bit(type, &admin->masked);
 	}
 }
@@ -222,19 +272,40 @@ static u16 nvmev_admin_async_event(struct nvmev_dev *dev,
 
 /* --- Abort, 5.1 ---------------------------------------------------------- */
 
+/* An event request that is held; its own completion comes first */
+static bool nvmev_abort_aer(struct nvmev_dev *dev, u16 cid)
+{
+	struct nvmev_admin *admin = &dev->admin;
+	unsigned int i;
+
+	for (i = 0; i < admin->nr_aers; i++)
+		if (admin->aer_cids[i] == cpu_to_le16(cid))
+			break;
+	/* Two completions need two entries; one was free before the fetch */
+	if (i == admin->nr_aers || nvmev_cq_room(dev, admin->cq) < 2)
+		return false;
+	nvmev_admin_complete_aer(admin, i, 0, NVME_SC_ABORT_REQ);
+	return true;
+}
+
+/* Abort is done before the next command is looked at: ACL is never reached */
 static u16 nvmev_admin_abort(struct nvmev_dev *dev,
 			     const struct nvme_command *cmd,
 			     struct nvmev_admin_result *result)
 {
 	u16 sqid = nvmev_cdw(cmd, 10);
 	u16 cid = nvmev_cdw(cmd, 10) >> 16;
+	bool aborted;
 
-	/* Bit 0: the command was not aborted */
-	result->dw0 = 1;
 	if (sqid > dev->config.queues || (sqid && !dev->sqs[sqid]))
-		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
-	if (sqid && nvmev_worker_abort(dev->sqs[sqid], cid))
-		result->dw0 = 0;
+		return nvmev_blame(result, NVMEV_AT(cdw10),
+				   NVME_SC_INVALID_FIELD);
+	if (sqid)
+		aborted = nvmev_worker_abort(dev->sqs[sqid], cid);
+	else
+		aborted = nvmev_abort_aer(dev, cid);
+	/* Bit 0: the command was not aborted */
+	result->dw0 = !aborted;
 	return NVME_SC_SUCCESS;
 }
 
@@ -293,7 +364,8 @@ u16 nvmev_admin_execute(struct nvmev_dev *dev, const struct nvme_command *cmd,
 
 	/* Neither fused commands nor, ever, SGLs: 4.1 and 4.4 */
 	if (cmd->flags & (NVME_CMD_FUSE | NVME_CMD_PSDT))
-		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+		return nvmev_blame(result, NVMEV_AT(flags),
+				   NVME_SC_INVALID_FIELD);
 
 	for (i = 0; i < ARRAY_SIZE(nvmev_admin_ops); i++)
 		if (nvmev_admin_ops[i].opcode == cmd->opcode)
@@ -315,8 +387,9 @@ void nvmev_admin_reset(struct nvmev_dev *dev)
 	struct nvmev_admin *admin = &dev->admin;
 
 	admin->nr_aers = 0;
-	admin->events = 0;
+	memset(admin->events, 0, sizeof(admin->events));
 	admin->masked = 0;
+	admin->queues_created = false;
 	admin->job.held = false;
 	nvmev_features_init(dev);
 }

@@ -347,14 +347,6 @@ static u16 nvmev_nvm_check_range(struct nvmev_dev *dev, struct nvmev_io *io)
 	return NVME_SC_SUCCESS;
 }
 
-/* An identifier that could be a namespace's is inactive, others invalid: 6.1 */
-static u16 nvmev_ns_missing(u32 nsid)
-{
-	if (nsid && nsid <= NVMEV_MAX_NS)
-		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
-	return NVME_SC_INVALID_NS | NVME_SC_DNR;
-}
-
 /* Decodes a fetched command; a status other than 0 ends it at once */
 static u16 nvmev_nvm_check(struct nvmev_dev *dev, struct nvmev_io *io)
 {
@@ -450,6 +442,9 @@ static void nvmev_io_count(struct nvmev_worker *worker, struct nvmev_io *io,
 	} else if (io->cmd.opcode == NVME_NVM_WRITE) {
 		nvmev_stat_add(&worker->bytes_written, bytes);
 		nvmev_stat_add(&worker->host_writes, 1);
+	} else if (io->cmd.opcode == NVME_NVM_VERIFY) {
+		/* Data that was read, by no read command: 5.14.1.2 */
+		nvmev_stat_add(&worker->bytes_read, bytes);
 	}
 }
 
@@ -490,10 +485,16 @@ static void nvmev_io_finish(struct nvmev_worker *worker, struct nvmev_io *io,
 static void nvmev_io_fail(struct nvmev_worker *worker, struct nvmev_io *io)
 {
 	struct nvmev_sq *sq = io->sq;
+	const struct nvmev_error error = {
+		.location = NVMEV_NO_LOCATION,
+		.lba = nvmev_io_lba(io),
+	};
 
 	nvmev_stat_add(&sq->stat[io->kind].errors, 1);
-	nvmev_admin_log_error(worker->dev, sq, &io->cmd, io->status,
-			      nvmev_io_lba(io));
+	if ((io->status & NVME_SC_MASK) == NVME_SC_READ_ERROR)
+		nvmev_stat_add(&worker->media_errors, 1);
+	io->status = nvmev_log_error(worker->dev, sq, &io->cmd, io->status,
+				     &error);
 	nvmev_io_finish(worker, io, 0);
 }
 

@@ -335,7 +335,9 @@ static bool nvmev_ctrl_poll_admin(struct nvmev_dev *dev)
 
 	/* A command is fetched only when its completion has room */
 	for (i = 0; i < NVMEV_ADMIN_BURST; i++) {
-		struct nvmev_admin_result result = { };
+		struct nvmev_admin_result result = {
+			.error.location = NVMEV_NO_LOCATION,
+		};
 		u16 status;
 
 		if (nvmev_cq_full(dev, cq) || !nvmev_sq_pending(dev, sq))
@@ -343,7 +345,8 @@ static bool nvmev_ctrl_poll_admin(struct nvmev_dev *dev)
 		nvmev_sq_fetch(sq, &cmd);
 		status = nvmev_admin_execute(dev, &cmd, &result);
 		if (status)
-			nvmev_admin_log_error(dev, sq, &cmd, status, 0);
+			status = nvmev_log_error(dev, sq, &cmd, status,
+						 &result.error);
 		if (!result.held)
 			nvmev_cq_post(cq, sq, cmd.cid, result.dw0, status);
 	}
@@ -365,6 +368,7 @@ static void nvmev_ctrl_poll_doorbells(struct nvmev_dev *dev)
 	if (now_ns - dev->doorbells_ns < NVMEV_CTRL_IDLE_NS)
 		return;
 	dev->doorbells_ns = now_ns;
+	nvmev_log_busy(dev, now_ns);
 
 	for (qid = 1; qid <= NVMEV_MAX_QUEUES; qid++) {
 		__le32 *sq = nvmev_doorbell(dev, qid, false);
@@ -381,8 +385,7 @@ static void nvmev_ctrl_poll_doorbells(struct nvmev_dev *dev)
 	}
 	if (bad)
 		nvmev_admin_event(dev, NVME_AER_TYPE_ERROR,
-				  NVME_AER_ERROR_INVALID_DB_REG,
-				  NVME_LOG_ERROR);
+				  NVME_AER_ERROR_INVALID_DB_REG);
 }
 
 /**
@@ -404,8 +407,7 @@ bool nvmev_ctrl_poll(struct nvmev_dev *dev)
 	worked |= nvmev_ctrl_poll_registers(dev);
 	if (test_and_clear_bit(NVMEV_EVENT_BAD_DOORBELL_VALUE, &dev->events))
 		nvmev_admin_event(dev, NVME_AER_TYPE_ERROR,
-				  NVME_AER_ERROR_INVALID_DB_VALUE,
-				  NVME_LOG_ERROR);
+				  NVME_AER_ERROR_INVALID_DB_VALUE);
 	if (dev->enabled && READ_ONCE(dev->dma)) {
 		nvmev_ctrl_poll_doorbells(dev);
 		worked |= nvmev_ctrl_poll_admin(dev);

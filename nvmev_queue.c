@@ -317,6 +317,22 @@ bool nvmev_cq_full(struct nvmev_dev *dev, struct nvmev_cq *cq)
 }
 
 /**
+ * nvmev_cq_room() - how many completions a queue has room for
+ * @dev: the device
+ * @cq: the queue
+ *
+ * Context: the owner of the queue.
+ */
+u32 nvmev_cq_room(struct nvmev_dev *dev, struct nvmev_cq *cq)
+{
+	u32 head = le32_to_cpu(READ_ONCE(*cq->doorbell));
+
+	if (likely(head < cq->ring.size))
+		cq->head = head;
+	return (cq->head + cq->ring.size - cq->tail - 1) % cq->ring.size;
+}
+
+/**
  * nvmev_cq_post() - post one completion
  * @cq: the queue, not full
  * @sq: the submission queue of the command

@@ -395,7 +395,7 @@ static void test_namespaces(struct nvmev_dev *dev, struct uspace_queue *admin,
 	for (i = 0; i < 3000 << 9; i++)
 		check(!((u8 *)dev->storage)[i]);
 	check(((u8 *)dev->storage)[3000 << 9] == 0xee);
-	check(ns_attach(dev, admin, 3, 0) == NVME_SC_INVALID_NS);
+	check(ns_attach(dev, admin, 3, 0) == NVME_SC_INVALID_FIELD);
 	check(!ns_attach(dev, admin, 1, 0));
 	check(ns_attach(dev, admin, 1, 0) == NVME_SC_NS_ALREADY_ATTACHED);
 	check(!ns_attach(dev, admin, 2, 0));

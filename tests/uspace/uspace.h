@@ -44,6 +44,7 @@ typedef u64 __bitwise __le64;
 
 #define U16_MAX		UINT16_MAX
 #define U32_MAX		UINT32_MAX
+#define U64_MAX		(~0ULL)
 
 #define SZ_16K		0x4000
 #define SZ_64K		0x10000

@@ -1,0 +1,635 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The admin command set on a virtual clock: what each command answers, what
+ * its data structure holds, and that nothing else changes.
+ *
+ *	admin SEED
+ */
+#include "harness.h"
+
+#define DEPTH		64
+#define RINGS_AT	SZ_64K
+#define DATA_AT		SZ_1M
+#define OTHER_AT	(2 * SZ_1M)
+
+static u64 seed = 1;
+static struct nvmev_dev *dev;
+static struct uspace_queue admin, queue;
+
+static void device_create(u64 latency_ns, u32 slots)
+{
+	struct nvmev_config config = {
+		.start = 0x100000000,
+		.size = 9 << 20,
+		.lba_shift = 9,
+		.queues = 8,
+		.queue_depth = 1024,
+		.nr_workers = 2,
+		.timing = {
+			.latency_ns = { latency_ns, latency_ns },
+			.slots = slots,
+		},
+	};
+
+	dev = uspace_device_create(&config);
+	check(uspace_enable(dev, &admin));
+	check(!uspace_create_queue(dev, &admin, &queue, 1, DEPTH, RINGS_AT));
+}
+
+static void device_reset(void)
+{
+	check(uspace_disable(dev));
+	check(uspace_enable(dev, &admin));
+	check(!uspace_create_queue(dev, &admin, &queue, 1, DEPTH, RINGS_AT));
+}
+
+static void *data(void)
+{
+	return uspace_host + DATA_AT;
+}
+
+/* One admin command with data of at most a page; its status with all bits */
+static int command(u8 opcode, u32 nsid, u32 cdw10, u32 cdw11, u32 *result)
+{
+	struct nvme_command cmd = { .opcode = opcode };
+
+	cmd.nsid = cpu_to_le32(nsid);
+	cmd.prp1 = cpu_to_le64(DATA_AT);
+	cmd.cdw10 = cpu_to_le32(cdw10);
+	cmd.cdw11 = cpu_to_le32(cdw11);
+	return uspace_sync(dev, &admin, &cmd, result);
+}
+
+static int get_log(u8 lid, u32 bytes, u32 flags)
+{
+	memset(data(), 0xa5, bytes + 4);
+	return command(NVME_ADMIN_GET_LOG_PAGE, NVME_NSID_ALL,
+		       (bytes / 4 - 1) << 16 | flags | lid, 0, NULL);
+}
+
+static int identify(u8 cns, u32 nsid)
+{
+	memset(data(), 0xa5, 4096);
+	return command(NVME_ADMIN_IDENTIFY, nsid, cns, 0, NULL);
+}
+
+static int get_feature(u8 fid, u32 nsid, u32 select, u32 cdw11, u32 *result)
+{
+	return command(NVME_ADMIN_GET_FEATURES, nsid, select << 8 | fid, cdw11,
+		       result);
+}
+
+static int set_feature(u8 fid, u32 nsid, u32 cdw11)
+{
+	return command(NVME_ADMIN_SET_FEATURES, nsid, fid, cdw11, NULL);
+}
+
+static int io(u8 opcode, u64 lba, u32 blocks)
+{
+	struct nvme_command cmd = { .opcode = opcode };
+
+	cmd.nsid = cpu_to_le32(1);
+	cmd.prp1 = cpu_to_le64(DATA_AT);
+	cmd.prp2 = cpu_to_le64(DATA_AT + 4096);
+	cmd.cdw10 = cpu_to_le32(lba);
+	cmd.cdw11 = cpu_to_le32(lba >> 32);
+	cmd.cdw12 = cpu_to_le32(blocks - 1);
+	return uspace_sync(dev, &queue, &cmd, NULL);
+}
+
+/* A status without the More bit, and with Do Not Retry where it belongs */
+#define check_status(status, wanted) do {				\
+	int _got = (status), _wanted = (wanted);			\
+									\
+	if ((_got & ~NVME_SC_MORE) != _wanted) {			\
+		fprintf(stderr, "%s:%d: status %#x, not %#x: %s\n",	\
+			__FILE__, __LINE__, _got, _wanted, #status);	\
+		exit(1);						\
+	}								\
+} while (0)
+
+#define check_dnr(status, wanted) \
+	check_status(status, (wanted) | NVME_SC_DNR)
+
+/* A completion of the admin queue that nobody waits for, false for none */
+static bool reap_event(u32 *result, int *status, u16 *cid)
+{
+	struct nvme_completion cqe;
+
+	uspace_run(dev, 4);
+	if (!uspace_reap(dev, &admin, &cqe))
+		return false;
+	*result = le32_to_cpu(cqe.result);
+	*status = le16_to_cpu(cqe.status) >> 1;
+	*cid = le16_to_cpu(cqe.cid);
+	return true;
+}
+
+static u16 request_event(void)
+{
+	struct nvme_command cmd = { .opcode = NVME_ADMIN_ASYNC_EVENT };
+	u16 cid = uspace_submit(dev, &admin, &cmd);
+
+	uspace_run(dev, 4);
+	return cid;
+}
+
+static void expect_event(u16 cid, u32 wanted)
+{
+	u32 result;
+	int status;
+	u16 got;
+
+	check(reap_event(&result, &status, &got));
+	check(!status);
+	check(got == cid);
+	if (result != wanted) {
+		fprintf(stderr, "event %#x, not %#x\n", result, wanted);
+		exit(1);
+	}
+}
+
+static void expect_no_event(void)
+{
+	u32 result;
+	int status;
+	u16 cid;
+
+	check(!reap_event(&result, &status, &cid));
+}
+
+/* --- commands that are not there ------------------------------------------------ */
+
+static void test_absent(void)
+{
+	/*
+	 * Firmware Commit and Download, Directives, Virtualization Management,
+	 * NVMe-MI, Keep Alive, Doorbell Buffer Config, Security, Get LBA Status
+	 */
+	static const u8 absent[] = {
+		0x03, 0x07, 0x0b, 0x0e, 0x10, 0x11, 0x18, 0x19, 0x1a, 0x1c,
+		0x1d, 0x1e, 0x7c, 0x7f, 0x81, 0x82, 0x86, 0xc0, 0xff,
+	};
+	const struct nvme_id_ctrl *id = data();
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(absent); i++)
+		check_dnr(command(absent[i], 0, 0, 0, NULL),
+			  NVME_SC_INVALID_OPCODE);
+	check(!identify(NVME_ID_CNS_CTRL, 0));
+	/* Security, Firmware, Directives, MI, Virtualization, LBA Status */
+	check(!(le16_to_cpu(id->oacs) & ~(NVME_ID_OACS_FORMAT |
+					  NVME_ID_OACS_NS_MGMT)));
+	check(!id->kas);
+}
+
+/* --- error log, 5.14.1.1 ---------------------------------------------------------- */
+
+static void expect_error(int status, u16 sqid, u16 location, u64 cs)
+{
+	struct nvme_error_log_entry *log = data();
+
+	check(!!(status & NVME_SC_MORE) ==
+	      (location != NVMEV_NO_LOCATION || cs));
+	check(!get_log(NVME_LOG_ERROR, sizeof(*log), 0));
+	check(le16_to_cpu(log->status) >> 1 == status);
+	check(le16_to_cpu(log->sqid) == sqid);
+	check(le64_to_cpu(log->cs) == cs);
+	if (le16_to_cpu(log->param_error_location) != location) {
+		fprintf(stderr, "status %#x: error at %u, not %u\n", status,
+			le16_to_cpu(log->param_error_location), location);
+		exit(1);
+	}
+}
+
+static void test_error_log(void)
+{
+	struct nvme_error_log_entry *log = data();
+	u32 result;
+	u64 count;
+
+	expect_error(command(0x7f, 0, 0, 0, NULL), 0, 0, 0);
+	count = le64_to_cpu(log->error_count);
+	expect_error(io(0x7f, 0, 1), 1, 0, 0);
+	check(le64_to_cpu(log->error_count) == count + 1);
+	expect_error(io(NVME_NVM_READ, dev->ns[0].nr_lba, 1), 1,
+		     offsetof(struct nvme_command, cdw10), 0);
+	check(le64_to_cpu(log->lba) == dev->ns[0].nr_lba);
+	check(le32_to_cpu(log->nsid) == 1);
+	expect_error(get_log(0x77, 16, 0), 0,
+		     offsetof(struct nvme_command, cdw10), 0);
+	expect_error(get_feature(0x77, 0, 0, 0, &result), 0,
+		     offsetof(struct nvme_command, cdw10), 0);
+	expect_error(set_feature(NVME_FEAT_POWER_MGMT, 0, 1), 0,
+		     offsetof(struct nvme_command, cdw11), 0);
+	/* Nothing more to tell: no More bit */
+	expect_error(set_feature(NVME_FEAT_NUM_QUEUES, 0, 0), 0,
+		     NVMEV_NO_LOCATION, 0);
+}
+
+/* --- log pages, 5.14 ----------------------------------------------------------------- */
+
+static void test_logs(void)
+{
+	static const u8 logs[] = { 1, 2, 3, 4, 5 };
+	struct nvme_command cmd = { .opcode = NVME_ADMIN_GET_LOG_PAGE };
+	u8 *bytes = data();
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(logs); i++) {
+		check(!get_log(logs[i], 64, NVME_LOG_RAE));
+		check(bytes[64] == 0xa5);
+		/* They are the controller's: no single namespace has one */
+		check_dnr(command(NVME_ADMIN_GET_LOG_PAGE, 1, 15 << 16 |
+				  logs[i], 0, NULL), NVME_SC_INVALID_FIELD);
+		check(!command(NVME_ADMIN_GET_LOG_PAGE, 0, 15 << 16 | logs[i],
+			       0, NULL));
+	}
+	check_dnr(get_log(0, 64, 0), NVME_SC_INVALID_LOG_PAGE);
+
+	/* Offsets: to the end, beyond it, and between two dwords */
+	cmd.prp1 = cpu_to_le64(DATA_AT);
+	cmd.cdw10 = cpu_to_le32(NVME_LOG_SMART);
+	cmd.cdw12 = cpu_to_le32(512);
+	check(!uspace_sync(dev, &admin, &cmd, NULL));
+	cmd.cdw12 = cpu_to_le32(516);
+	check_dnr(uspace_sync(dev, &admin, &cmd, NULL),
+		  NVME_SC_INVALID_FIELD);
+	cmd.cdw12 = cpu_to_le32(2);
+	check_dnr(uspace_sync(dev, &admin, &cmd, NULL),
+		  NVME_SC_INVALID_FIELD);
+	cmd.cdw12 = 0;
+	cmd.cdw13 = cpu_to_le32(1);
+	check_dnr(uspace_sync(dev, &admin, &cmd, NULL),
+		  NVME_SC_INVALID_FIELD);
+}
+
+static u64 smart(size_t offset)
+{
+	check(!get_log(NVME_LOG_SMART, 512, 0));
+	return get_unaligned_le64(data() + offset);
+}
+
+#define smart_of(field)	smart(offsetof(struct nvme_smart_log, field))
+
+static void test_smart(void)
+{
+	u64 errors = smart_of(num_err_log_entries);
+	u64 units = smart_of(data_units_read);
+	u64 reads = smart_of(host_reads);
+	u64 media = smart_of(media_errors);
+	struct nvme_command cmd = { .opcode = NVME_NVM_READ };
+	struct nvme_completion cqe;
+	unsigned int i;
+	u64 minutes, end;
+
+	check(smart_of(power_cycles) == 1);
+	check(smart_of(unsafe_shutdowns) == 0);
+
+	/* Verify reads data, and is no read command: 2 * 512000 bytes */
+	check(!io(NVME_NVM_VERIFY, 0, 2000));
+	check(smart_of(data_units_read) == units + 2);
+	check(smart_of(host_reads) == reads);
+
+	/* Blocks that cannot be read are media errors; others are not */
+	check(!io(NVME_NVM_WRITE_UNCOR, 5, 1));
+	check_status(io(NVME_NVM_READ, 0, 8), NVME_SC_READ_ERROR);
+	check_status(io(NVME_NVM_VERIFY, 0, 8), NVME_SC_READ_ERROR);
+	check_dnr(io(NVME_NVM_READ, ~0ULL, 1), NVME_SC_LBA_RANGE);
+	check(!io(NVME_NVM_WRITE, 5, 1));
+	check(!io(NVME_NVM_READ, 0, 8));
+	check(smart_of(media_errors) == media + 2);
+	check(smart_of(num_err_log_entries) == errors + 3);
+
+	/* Three minutes idle, then three minutes with a command in flight */
+	minutes = smart_of(ctrl_busy_time);
+	for (end = uspace_now_ns + 180 * NSEC_PER_SEC; uspace_now_ns < end;
+	     uspace_now_ns += 2500000)
+		uspace_run(dev, 1);
+	check(smart_of(ctrl_busy_time) == minutes);
+	nvmev_timing_set_latency(&dev->timing, NVMEV_READ, NVMEV_MAX_LATENCY_NS);
+	cmd.nsid = cpu_to_le32(1);
+	cmd.prp1 = cpu_to_le64(DATA_AT);
+	for (i = 0; i < 3; i++) {
+		uspace_submit(dev, &queue, &cmd);
+		while (!uspace_reap(dev, &queue, &cqe)) {
+			uspace_now_ns += 2500000;
+			uspace_run(dev, 1);
+		}
+	}
+	check(smart_of(ctrl_busy_time) >= minutes + 2);
+	check(smart_of(ctrl_busy_time) <= minutes + 4);
+	nvmev_timing_set_latency(&dev->timing, NVMEV_READ, 1000);
+}
+
+/* --- features, 5.9 and 5.21 ------------------------------------------------------------ */
+
+static void test_features(void)
+{
+	static const u8 all[] = {
+		NVME_FEAT_ARBITRATION, NVME_FEAT_POWER_MGMT,
+		NVME_FEAT_TEMP_THRESH, NVME_FEAT_VOLATILE_WC,
+		NVME_FEAT_NUM_QUEUES, NVME_FEAT_IRQ_COALESCE,
+		NVME_FEAT_IRQ_CONFIG, NVME_FEAT_WRITE_ATOMIC,
+		NVME_FEAT_ASYNC_EVENT, NVME_FEAT_TIMESTAMP, NVME_FEAT_HOST_ID,
+	};
+	const u32 recovery = NVME_FEAT_ERR_RECOVERY;
+	u8 *bytes = data();
+	unsigned int i;
+	u32 value;
+
+	for (i = 0; i < ARRAY_SIZE(all); i++) {
+		/* Of the controller: no namespace can be given to set one */
+		check(!get_feature(all[i], 0, 0, 0, NULL));
+		check(!get_feature(all[i], NVME_NSID_ALL, 0, 0, NULL));
+		check(!get_feature(all[i], 1, 0, 0, NULL));
+		check_dnr(get_feature(all[i], 2, 0, 0, NULL),
+			  NVME_SC_INVALID_FIELD);
+		check_dnr(get_feature(all[i], NVMEV_MAX_NS + 1, 0, 0, NULL),
+			  NVME_SC_INVALID_NS);
+		check_dnr(set_feature(all[i], 1, 0),
+			  NVME_SC_FEATURE_NOT_PER_NS);
+		check_dnr(set_feature(all[i], 2, 0), NVME_SC_INVALID_FIELD);
+		check_dnr(set_feature(all[i], NVMEV_MAX_NS + 1, 0),
+			  NVME_SC_INVALID_NS);
+		check(!get_feature(all[i], 0, NVME_FEAT_SEL_DEFAULT, 0, NULL));
+		check(!get_feature(all[i], 0, NVME_FEAT_SEL_SAVED, 0, NULL));
+		check(!get_feature(all[i], 0, NVME_FEAT_SEL_SUPPORTED, 0,
+				   &value));
+		check(value == NVME_FEAT_CAP_CHANGEABLE);
+		check_dnr(get_feature(all[i], 0, 4, 0, NULL),
+			  NVME_SC_INVALID_FIELD);
+		check_dnr(command(NVME_ADMIN_SET_FEATURES, 0, NVME_FEAT_SV |
+				  all[i], 0, NULL),
+			  NVME_SC_FEATURE_NOT_SAVEABLE);
+	}
+
+	/* Error Recovery is a namespace's */
+	check_dnr(get_feature(recovery, 0, 0, 0, NULL), NVME_SC_INVALID_NS);
+	check_dnr(get_feature(recovery, NVME_NSID_ALL, 0, 0, NULL),
+		  NVME_SC_INVALID_NS);
+	check_dnr(set_feature(recovery, 0, 5), NVME_SC_INVALID_NS);
+	check(!set_feature(recovery, 1, 5));
+	check(!get_feature(recovery, 1, 0, 0, &value) && value == 5);
+	check(!set_feature(recovery, NVME_NSID_ALL, 7));
+	check(!get_feature(recovery, 1, 0, 0, &value) && value == 7);
+	check(!get_feature(recovery, 1, NVME_FEAT_SEL_DEFAULT, 0, &value));
+	check(!value);
+	check(!get_feature(recovery, 1, NVME_FEAT_SEL_SUPPORTED, 0, &value));
+	check(value == (NVME_FEAT_CAP_CHANGEABLE | NVME_FEAT_CAP_PER_NS));
+	/* DULBE, which Identify Namespace does not offer */
+	check_dnr(set_feature(recovery, 1, 1 << 16), NVME_SC_INVALID_FIELD);
+
+	/* What is set is read, and the default stays what it is */
+	check(!set_feature(NVME_FEAT_ARBITRATION, 0, 0x01020303));
+	check(!get_feature(NVME_FEAT_ARBITRATION, 0, 0, 0, &value));
+	check(value == 0x01020303);
+	check(!get_feature(NVME_FEAT_ARBITRATION, 0, 1, 0, &value));
+	check(value == 5);
+
+	/* Temperature: all sensors can be set, and cannot be read */
+	check(!set_feature(NVME_FEAT_TEMP_THRESH, 0, 0xf << 16 | 350));
+	check(!get_feature(NVME_FEAT_TEMP_THRESH, 0, 0, 0, &value));
+	check(value == 350);
+	check_dnr(get_feature(NVME_FEAT_TEMP_THRESH, 0, 0, 0xf << 16, NULL),
+		  NVME_SC_INVALID_FIELD);
+	check_dnr(get_feature(NVME_FEAT_TEMP_THRESH, 0, 0, 1 << 16, NULL),
+		  NVME_SC_INVALID_FIELD);
+	check_dnr(set_feature(NVME_FEAT_TEMP_THRESH, 0, 2 << 20 | 1),
+		  NVME_SC_INVALID_FIELD);
+
+	/* Interrupt vectors: the last one, none after it, and back to default */
+	check(!set_feature(NVME_FEAT_IRQ_CONFIG, 0, 1 << 16 | 8));
+	check(!get_feature(NVME_FEAT_IRQ_CONFIG, 0, 0, 8, &value));
+	check(value == (1 << 16 | 8));
+	check_dnr(set_feature(NVME_FEAT_IRQ_CONFIG, 0, 9),
+		  NVME_SC_INVALID_FIELD);
+	check(!set_feature(NVME_FEAT_IRQ_CONFIG, 0, 0));
+
+	/* Number of Queues: before any queue, also one that is gone */
+	check(!command(NVME_ADMIN_DELETE_SQ, 0, 1, 0, NULL));
+	check(!command(NVME_ADMIN_DELETE_CQ, 0, 1, 0, NULL));
+	check_dnr(set_feature(NVME_FEAT_NUM_QUEUES, 0, 3 << 16 | 3),
+		  NVME_SC_CMD_SEQ_ERROR);
+	check(uspace_disable(dev));
+	check(uspace_enable(dev, &admin));
+	check_dnr(set_feature(NVME_FEAT_NUM_QUEUES, 0, 0xffff),
+		  NVME_SC_INVALID_FIELD);
+	check_dnr(set_feature(NVME_FEAT_NUM_QUEUES, 0, 0xffff0000),
+		  NVME_SC_INVALID_FIELD);
+	check(!command(NVME_ADMIN_SET_FEATURES, 0, NVME_FEAT_NUM_QUEUES,
+		       3 << 16 | 3, &value));
+	check(value == (7 << 16 | 7));
+	check(!uspace_create_queue(dev, &admin, &queue, 1, DEPTH, RINGS_AT));
+
+	/* The data structures, of their length and no longer */
+	memset(bytes, 0x11, 32);
+	check(!set_feature(NVME_FEAT_HOST_ID, 0, 1));
+	memset(bytes, 0xa5, 32);
+	check(!get_feature(NVME_FEAT_HOST_ID, 0, 0, 0, NULL));
+	check(bytes[7] == 0x11 && bytes[8] == 0xa5);
+	check(!get_feature(NVME_FEAT_HOST_ID, 0, 0, 1, NULL));
+	check(bytes[15] == 0x11 && bytes[16] == 0xa5);
+	check(!get_feature(NVME_FEAT_HOST_ID, 0, NVME_FEAT_SEL_DEFAULT, 1,
+			   NULL));
+	check(bytes[0] == 0 && bytes[15] == 0 && bytes[16] == 0xa5);
+	memset(bytes, 0xa5, 32);
+	check(!get_feature(NVME_FEAT_TIMESTAMP, 0, NVME_FEAT_SEL_DEFAULT, 0,
+			   NULL));
+	check(!get_unaligned_le64(bytes) && bytes[8] == 0xa5);
+
+	/* And after a reset all is as at first */
+	device_reset();
+	check(!get_feature(recovery, 1, 0, 0, &value) && !value);
+	check(!get_feature(NVME_FEAT_ARBITRATION, 0, 0, 0, &value));
+	check(value == 5);
+}
+
+/* --- asynchronous events, 5.2 ------------------------------------------------------------ */
+
+#define EVENT(type, info, log)	((type) | (info) << 8 | (u32)(log) << 16)
+
+static void bad_doorbell(u16 qid, u32 value)
+{
+	WRITE_ONCE(*nvmev_doorbell(dev, qid, false), cpu_to_le32(value));
+	uspace_now_ns += 3 * NSEC_PER_MSEC;
+	uspace_run(dev, 2);
+}
+
+static void test_events(void)
+{
+	const u32 db_reg = EVENT(0, 0, NVME_LOG_ERROR);
+	const u32 db_value = EVENT(0, 1, NVME_LOG_ERROR);
+	const u32 warm = EVENT(1, 1, NVME_LOG_SMART);
+	struct nvme_error_log_entry *log = data();
+	u16 first, second, cids[NVMEV_AERL + 1];
+	struct nvme_command cmd = { .opcode = NVME_ADMIN_ASYNC_EVENT };
+	unsigned int i;
+	u32 result;
+	int status;
+	u16 cid;
+
+	/* AERL + 1 of them; the oldest is answered first */
+	device_reset();
+	for (i = 0; i <= NVMEV_AERL; i++)
+		cids[i] = request_event();
+	check_dnr(uspace_sync(dev, &admin, &cmd, NULL), NVME_SC_ASYNC_LIMIT);
+	expect_no_event();
+	bad_doorbell(5, 1);
+	expect_event(cids[0], db_reg);
+	/* It is in the log, of no command */
+	check(!get_log(NVME_LOG_ERROR, 64, NVME_LOG_RAE));
+	check(log->sqid == cpu_to_le16(0xffff));
+	check(log->cid == cpu_to_le16(0xffff));
+	/* Masked: no other before the log was read, and not with RAE */
+	bad_doorbell(5, 1);
+	expect_no_event();
+	check(!get_log(NVME_LOG_ERROR, 64, 0));
+	expect_no_event();
+	bad_doorbell(5, 1);
+	expect_event(cids[1], db_reg);
+	/* Another type is not masked */
+	check(!set_feature(NVME_FEAT_ASYNC_EVENT, 0, 2));
+	expect_no_event();
+	check(!set_feature(NVME_FEAT_TEMP_THRESH, 0, 300));
+	expect_event(cids[2], warm);
+	check(!set_feature(NVME_FEAT_TEMP_THRESH, 0, 301));
+	expect_no_event();
+	check(!get_log(NVME_LOG_SMART, 512, 0));
+	check(*(u8 *)data() == NVME_SMART_CRIT_TEMPERATURE);
+	check(!set_feature(NVME_FEAT_TEMP_THRESH, 0, 302));
+	expect_event(cids[3], warm);
+	/* Not when Asynchronous Event Configuration does not ask for it */
+	check(!get_log(NVME_LOG_SMART, 512, 0));
+	check(!set_feature(NVME_FEAT_ASYNC_EVENT, 0, 0));
+	check(!set_feature(NVME_FEAT_TEMP_THRESH, 0, 300));
+	request_event();
+	expect_no_event();
+
+	/* Two of one type wait for a request: each is reported in its turn */
+	device_reset();
+	bad_doorbell(1, 0xffff);
+	bad_doorbell(5, 1);
+	first = request_event();
+	expect_event(first, db_reg);
+	second = request_event();
+	expect_no_event();
+	check(!get_log(NVME_LOG_ERROR, 64, 0));
+	expect_event(second, db_value);
+
+	/* Abort of a request that is held: its completion, then Abort's own */
+	device_reset();
+	first = request_event();
+	second = request_event();
+	memset(&cmd, 0, sizeof(cmd));
+	cmd.opcode = NVME_ADMIN_ABORT;
+	cmd.cdw10 = cpu_to_le32((u32)second << 16);
+	cid = uspace_submit(dev, &admin, &cmd);
+	check(reap_event(&result, &status, &first) && first == second);
+	check_status(status, NVME_SC_ABORT_REQ);
+	check(reap_event(&result, &status, &first) && first == cid);
+	check(!status && !(result & 1));
+	/* Once more, and it is not there */
+	check(!uspace_sync(dev, &admin, &cmd, &result) && (result & 1));
+	cmd.cdw10 = cpu_to_le32(7);
+	check_dnr(uspace_sync(dev, &admin, &cmd, NULL),
+		  NVME_SC_INVALID_FIELD);
+	device_reset();
+}
+
+/* --- namespaces, 5.19, 5.20 and 5.23 ------------------------------------------------------- */
+
+static int ns_create(u64 nsze, u64 ncap, u32 *nsid)
+{
+	struct nvme_id_ns *id = data();
+
+	memset(id, 0, sizeof(*id));
+	id->nsze = cpu_to_le64(nsze);
+	id->ncap = cpu_to_le64(ncap);
+	return command(NVME_ADMIN_NS_MGMT, 0, 0, 0, nsid);
+}
+
+static int ns_attach(u32 nsid, u32 sel)
+{
+	__le16 *list = data();
+
+	list[0] = cpu_to_le16(1);
+	list[1] = 0;
+	return command(NVME_ADMIN_NS_ATTACH, nsid, sel, 0, NULL);
+}
+
+static void test_namespaces(void)
+{
+	const u64 all = dev->storage_bytes >> 9;
+	const struct nvme_id_ns *id = data();
+	struct nvme_command cmd = { .opcode = NVME_ADMIN_FORMAT_NVM };
+	unsigned int last = 100;
+	u32 nsid;
+
+	/* What is wrong, and how much it would have taken */
+	check_dnr(ns_create(2, 1, &nsid), NVME_SC_THIN_PROV_NOT_SUPP);
+	check_dnr(ns_create(1, 2, &nsid), NVME_SC_INVALID_FIELD);
+	check_dnr(ns_create(0, 0, &nsid), NVME_SC_INVALID_FIELD);
+	expect_error(ns_create(7, 7, &nsid), 0, NVMEV_NO_LOCATION, 7 << 9);
+	check_dnr(command(NVME_ADMIN_NS_MGMT, 2, 1, 0, NULL),
+		  NVME_SC_INVALID_FIELD);
+	check_dnr(command(NVME_ADMIN_NS_MGMT, 17, 1, 0, NULL),
+		  NVME_SC_INVALID_NS);
+	check_dnr(ns_attach(2, 0), NVME_SC_INVALID_FIELD);
+	check_dnr(ns_attach(17, 0), NVME_SC_INVALID_NS);
+	check_dnr(command(NVME_ADMIN_FORMAT_NVM, 2, 0, 0, NULL),
+		  NVME_SC_INVALID_FIELD);
+	check_dnr(command(NVME_ADMIN_FORMAT_NVM, 0, 0, 0, NULL),
+		  NVME_SC_INVALID_NS);
+
+	/* A namespace that is not attached is not formatted, alone or by all */
+	check(!ns_attach(1, 1));
+	memset(dev->storage, 0x5a, dev->storage_bytes);
+	check_dnr(command(NVME_ADMIN_FORMAT_NVM, 1, 0, 0, NULL),
+		  NVME_SC_INVALID_FIELD);
+	check(!command(NVME_ADMIN_FORMAT_NVM, NVME_NSID_ALL, 0, 0, NULL));
+	check(*(u8 *)dev->storage == 0x5a);
+	check(!ns_attach(1, 0));
+
+	/* Format tells how much remains */
+	check(!identify(NVME_ID_CNS_NS, 1));
+	check(id->fpi == 0x80);
+	cmd.nsid = cpu_to_le32(1);
+	uspace_submit(dev, &admin, &cmd);
+	nvmev_ctrl_poll(dev);
+	cmd.opcode = NVME_ADMIN_IDENTIFY;
+	cmd.prp1 = cpu_to_le64(DATA_AT);
+	while (dev->admin.job.nsids) {
+		struct nvme_completion cqe;
+
+		uspace_submit(dev, &admin, &cmd);
+		nvmev_ctrl_poll(dev);
+		check(uspace_reap(dev, &admin, &cqe));
+		check(id->fpi > 0x80 && (id->fpi & 0x7f) <= last);
+		last = id->fpi & 0x7f;
+	}
+	uspace_run(dev, 4);
+	check(reap_event(&nsid, (int *)&nsid, (u16 *)&last));
+	check(!identify(NVME_ID_CNS_NS, 1));
+	check(id->fpi == 0x80 && le64_to_cpu(id->nsze) == all);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: %s SEED\n", argv[0]);
+		return 2;
+	}
+	seed = strtoull(argv[1], NULL, 0) ?: 1;
+	device_create(1000, 32);
+	test_absent();
+	test_error_log();
+	test_logs();
+	test_smart();
+	test_features();
+	test_events();
+	test_namespaces();
+	uspace_device_destroy(dev);
+	puts("admin: ok");
+	return 0;
+}
