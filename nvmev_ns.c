@@ -342,7 +342,7 @@ static void nvmev_ns_clear_bad_locked(struct nvmev_ns *ns, u64 lba, u64 nr)
  */
 void nvmev_ns_clear_bad(struct nvmev_ns *ns, u64 lba, u64 nr)
 {
-	if (likely(!READ_ONCE(ns->nr_bad)))
+	if (likely(!READ_ONCE(ns->nr_bad)) || !nr)
 		return;
 	spin_lock(&ns->bad_lock);
 	nvmev_ns_clear_bad_locked(ns, lba, nr);

@@ -53,7 +53,7 @@
  * @to_host: the direction
  * @write: it changes the blocks
  * @check: further checks; sets the cost where @lba_range does not
- * @start: what happens to the blocks first of all, before any is moved
+ * @end: what becomes of the blocks when all of a range have been moved
  * @chunk: moves bytes that lie within one page of the storage, under its lock
  */
 struct nvmev_nvm_op {
@@ -63,7 +63,7 @@ struct nvmev_nvm_op {
 	bool to_host;
 	bool write;
 	u16 (*check)(struct nvmev_dev *dev, struct nvmev_io *io);
-	u16 (*start)(struct nvmev_io *io);
+	u16 (*end)(struct nvmev_io *io);
 	u16 (*chunk)(struct nvmev_dev *dev, struct nvmev_io *io, void *storage,
 		     u32 len);
 };
@@ -206,10 +206,7 @@ static bool nvmev_nvm_next_range(struct nvmev_dev *dev, struct nvmev_io *io)
 	    io->range == FIELD_GET(NVME_DSM_NR, le32_to_cpu(io->cmd.cdw10)))
 		return false;
 	io->status = nvmev_nvm_dsm_range(dev, io, io->range + 1);
-	if (io->status)
-		return false;
-	io->op->start(io);
-	return true;
+	return !io->status;
 }
 
 /* --- blocks that cannot be read, 6.16 ------------------------------------- */
@@ -219,7 +216,11 @@ static u64 nvmev_io_first_lba(const struct nvmev_io *io)
 	return (io->offset - io->ns->offset) >> io->ns->lba_shift;
 }
 
-/* What is written, or erased, can be read again */
+/*
+ * What is written, or erased, can be read again. Not before all of it is there:
+ * a command that is interrupted must not bring to light what the blocks held
+ * before they were made unreadable.
+ */
 static u16 nvmev_nvm_clear_bad(struct nvmev_io *io)
 {
 	nvmev_ns_clear_bad(io->ns, nvmev_io_first_lba(io),
@@ -244,7 +245,7 @@ static const struct nvmev_nvm_op nvmev_nvm_ops[] = {
 		.lba_range = true,
 		.data = true,
 		.write = true,
-		.start = nvmev_nvm_clear_bad,
+		.end = nvmev_nvm_clear_bad,
 		.chunk = nvmev_nvm_write_chunk,
 	},
 	[NVME_NVM_READ] = {
@@ -258,7 +259,7 @@ static const struct nvmev_nvm_op nvmev_nvm_ops[] = {
 		.kind = NVMEV_WRITE,
 		.lba_range = true,
 		.write = true,
-		.start = nvmev_nvm_mark_bad,
+		.end = nvmev_nvm_mark_bad,
 	},
 	[NVME_NVM_COMPARE] = {
 		.kind = NVMEV_READ,
@@ -270,14 +271,14 @@ static const struct nvmev_nvm_op nvmev_nvm_ops[] = {
 		.kind = NVMEV_WRITE,
 		.lba_range = true,
 		.write = true,
-		.start = nvmev_nvm_clear_bad,
+		.end = nvmev_nvm_clear_bad,
 		.chunk = nvmev_nvm_zero_chunk,
 	},
 	[NVME_NVM_DSM] = {
 		.kind = NVMEV_WRITE,
 		.write = true,
 		.check = nvmev_nvm_dsm_check,
-		.start = nvmev_nvm_clear_bad,
+		.end = nvmev_nvm_clear_bad,
 		.chunk = nvmev_nvm_zero_chunk,
 	},
 	/* Memory that can be addressed can be read */
@@ -573,16 +574,8 @@ static void nvmev_worker_unblock(struct nvmev_worker *worker)
 static bool nvmev_io_transfer(struct nvmev_dev *dev, struct nvmev_io *io,
 			      u32 budget)
 {
-	if (!io->pos && io->op->start) {
-		io->status = io->op->start(io);
-		if (io->status)
-			return true;
-	}
-	if (!io->op->chunk)
-		return true;
-
 	for (;;) {
-		while (io->pos < io->bytes) {
+		while (io->op->chunk && io->pos < io->bytes) {
 			u64 offset = io->offset + io->pos;
 			u64 page = offset >> NVME_PAGE_SHIFT;
 			spinlock_t *lock = &dev->range_locks[page %
@@ -606,7 +599,9 @@ static bool nvmev_io_transfer(struct nvmev_dev *dev, struct nvmev_io *io,
 			io->pos += len;
 			budget -= min(budget, len);
 		}
-		if (!nvmev_nvm_next_range(dev, io))
+		if (io->op->end)
+			io->status = io->op->end(io);
+		if (io->status || !nvmev_nvm_next_range(dev, io))
 			return true;
 	}
 }
@@ -696,8 +691,9 @@ static void nvmev_fused_execute_locked(struct nvmev_dev *dev,
 		second->status = NVME_SC_FUSED_FAIL;
 		return;
 	}
-	nvmev_nvm_clear_bad(second);
 	second->status = nvmev_io_chunks(dev, second);
+	if (!second->status)
+		nvmev_nvm_clear_bad(second);
 }
 
 /* Compares and writes with all of its pages locked, the lower lock first */
