@@ -52,6 +52,11 @@ test: ## run the tests, in the VM where they need it; T=NAME runs one, SUITE=NAM
 	@scripts/setup test
 	@tests/run
 
+.PHONY: fuzz
+fuzz: ## fuzz the raw queues, in the VM and natively, side by side; SECONDS=600, SEED=N replays
+	@scripts/setup test
+	@scripts/fuzz $(or $(SECONDS),600) $(SEED)
+
 .PHONY: bench
 bench: ## measure in the VM, or HOST=1 on the loaded device: report, CSV, plots in build/bench; PROFILE=NAME
 	@scripts/setup bench
