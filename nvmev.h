@@ -40,6 +40,7 @@
 #define NVMEV_MAX_QUEUES	256
 #define NVMEV_MAX_VECTORS	(NVMEV_MAX_QUEUES + 1)
 #define NVMEV_MAX_WORKERS	64
+#define NVMEV_MAX_DEVICES	8
 
 #define NVMEV_UNIT_SHIFT	12
 #define NVMEV_UNIT		BIT(NVMEV_UNIT_SHIFT)
@@ -670,8 +671,12 @@ void nvmev_log_busy(struct nvmev_dev *dev, u64 now_ns);
 
 /**
  * struct nvmev_config - checked parameters, fixed from load to unload
+ * @name: of its threads: nvmev, or with several devices nvmev0, nvmev1, ...
+ * @label: what begins its lines in the log: nothing, or "device 1: "
  */
 struct nvmev_config {
+	char name[8];
+	char label[12];
 	u64 start;
 	u64 size;
 	u8 lba_shift;
@@ -682,11 +687,20 @@ struct nvmev_config {
 	struct nvmev_timing_config timing;
 };
 
+/**
+ * struct nvmev_mem - where the memory came from; nvmev_mem.c
+ * @text: the parameters, for the log
+ */
+struct nvmev_mem {
+	char text[96];
+};
+
 struct nvmev_pci;
 
 /**
  * struct nvmev_dev - the device
  * @config: parameters
+ * @mem: where the memory came from
  * @bar: the BAR, mapped write-through; the host maps the same pages
  * @storage: the storage, mapped write-back
  * @storage_bytes: its size
@@ -722,6 +736,7 @@ struct nvmev_pci;
  */
 struct nvmev_dev {
 	struct nvmev_config config;
+	struct nvmev_mem mem;
 	void *bar;
 	void *storage;
 	u64 storage_bytes;
@@ -771,12 +786,27 @@ __le32 *nvmev_doorbell(struct nvmev_dev *dev, u16 qid, bool cq);
 int nvmev_stat_show(struct nvmev_dev *dev, struct seq_file *m);
 void nvmev_stat_reset(struct nvmev_dev *dev);
 
+/* --- memory: nvmev_mem.c ----------------------------------------------- */
+
+int nvmev_mem_check(const struct nvmev_dev *dev);
+int nvmev_mem_map(struct nvmev_dev *dev);
+void nvmev_mem_unmap(struct nvmev_dev *dev);
+
+/* --- parameters and knobs: nvmev_main.c, nvmev_proc.c ------------------- */
+
+int nvmev_parse_latency(const char *text, u64 *ns);
+int nvmev_parse_number(const char *text, u64 min, u64 max, u64 *value);
+int nvmev_parse_bw(const char *text, u64 *bw);
+int nvmev_proc_create(struct nvmev_dev **devs, unsigned int nr_devs);
+void nvmev_proc_remove(void);
+
 /* --- the host's side: nvmev_pci_init.c -------------------------------- */
 
 int nvmev_pci_init(struct nvmev_dev *dev);
 int nvmev_pci_add(struct nvmev_dev *dev);
 void nvmev_pci_remove(struct nvmev_dev *dev);
 void nvmev_pci_destroy(struct nvmev_dev *dev);
+int nvmev_pci_domain(struct nvmev_dev *dev);
 void nvmev_irq_raise(struct nvmev_dev *dev, u16 vector);
 bool nvmev_irq_poll(struct nvmev_dev *dev);
 void *nvmev_host_ptr(struct nvmev_dev *dev, u64 addr, bool write);

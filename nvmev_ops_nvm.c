@@ -1191,11 +1191,11 @@ int nvmev_workers_start(struct nvmev_dev *dev)
 
 		task = kthread_create_on_node(nvmev_worker_thread, worker,
 					      cpu_to_node(worker->cpu),
-					      "nvmev/io%u", i);
+					      "%s/io%u", dev->config.name, i);
 		if (IS_ERR(task)) {
 			err = PTR_ERR(task);
-			pr_err("no thread for I/O worker %u: error %d\n", i,
-			       err);
+			pr_err("%sno thread for I/O worker %u: error %d\n",
+			       dev->config.label, i, err);
 			goto stop;
 		}
 		kthread_bind(task, worker->cpu);

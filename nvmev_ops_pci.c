@@ -186,7 +186,8 @@ static int nvmev_ctrl_enable(struct nvmev_dev *dev, u32 cc)
 	if (!wrong && ((asq | acq) & ~NVME_PAGE_MASK))
 		wrong = "ASQ or ACQ: not aligned to a page";
 	if (wrong) {
-		pr_warn_ratelimited("controller not enabled: %s\n", wrong);
+		pr_warn_ratelimited("%scontroller not enabled: %s\n",
+				    dev->config.label, wrong);
 		return -EINVAL;
 	}
 
@@ -204,8 +205,8 @@ static int nvmev_ctrl_enable(struct nvmev_dev *dev, u32 cc)
 	return 0;
 
 fail:
-	pr_warn_ratelimited("controller not enabled: admin queue at %#llx and %#llx: error %d\n",
-			    asq, acq, err);
+	pr_warn_ratelimited("%scontroller not enabled: admin queue at %#llx and %#llx: error %d\n",
+			    dev->config.label, asq, acq, err);
 	nvmev_ctrl_disable(dev);
 	return err;
 }
@@ -519,9 +520,10 @@ int nvmev_ctrl_start(struct nvmev_dev *dev)
 	struct task_struct *task;
 
 	task = kthread_create_on_node(nvmev_ctrl_thread, dev, cpu_to_node(cpu),
-				      "nvmev/ctrl");
+				      "%s/ctrl", dev->config.name);
 	if (IS_ERR(task)) {
-		pr_err("no controller thread: error %ld\n", PTR_ERR(task));
+		pr_err("%sno controller thread: error %ld\n",
+		       dev->config.label, PTR_ERR(task));
 		return PTR_ERR(task);
 	}
 	kthread_bind(task, cpu);

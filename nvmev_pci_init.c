@@ -621,7 +621,7 @@ int nvmev_pci_add(struct nvmev_dev *dev)
 	err = nvmev_pci_find_domain();
 	if (err < 0)
 		goto unlock;
-	pci->sysdata.domain = err;
+	WRITE_ONCE(pci->sysdata.domain, err);
 	pci->sysdata.node = cpu_to_node(dev->config.cpus[1]);
 
 	pci_add_resource(&resources, &pci->window);
@@ -651,6 +651,17 @@ unlock:
 	bus_unregister_notifier(&pci_bus_type, &pci->notifier);
 	pr_err("no PCI bus: error %d\n", err);
 	return err;
+}
+
+/**
+ * nvmev_pci_domain() - the PCI domain that is the device's own
+ * @dev: the device
+ *
+ * Return: the domain, 0 before nvmev_pci_add().
+ */
+int nvmev_pci_domain(struct nvmev_dev *dev)
+{
+	return READ_ONCE(dev->pci->sysdata.domain);
 }
 
 /**
