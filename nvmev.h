@@ -673,10 +673,12 @@ void nvmev_log_busy(struct nvmev_dev *dev, u64 now_ns);
  * struct nvmev_config - checked parameters, fixed from load to unload
  * @name: of its threads: nvmev, or with several devices nvmev0, nvmev1, ...
  * @label: what begins its lines in the log: nothing, or "device 1: "
+ * @hotremove: the memory is the kernel's and has to be taken
  */
 struct nvmev_config {
 	char name[8];
 	char label[12];
+	bool hotremove;
 	u64 start;
 	u64 size;
 	u8 lba_shift;
@@ -690,9 +692,15 @@ struct nvmev_config {
 /**
  * struct nvmev_mem - where the memory came from; nvmev_mem.c
  * @text: the parameters, for the log
+ * @taken: it was the kernel's and is to be given back
+ * @movable: it was in ZONE_MOVABLE
+ * @node: its NUMA node
  */
 struct nvmev_mem {
 	char text[96];
+	bool taken;
+	bool movable;
+	int node;
 };
 
 struct nvmev_pci;
@@ -788,7 +796,10 @@ void nvmev_stat_reset(struct nvmev_dev *dev);
 
 /* --- memory: nvmev_mem.c ----------------------------------------------- */
 
-int nvmev_mem_check(const struct nvmev_dev *dev);
+int nvmev_mem_check_kernel(const char *text);
+int nvmev_mem_check_free(const char *text, u64 size);
+int nvmev_mem_get(struct nvmev_dev *dev);
+void nvmev_mem_put(struct nvmev_dev *dev);
 int nvmev_mem_map(struct nvmev_dev *dev);
 void nvmev_mem_unmap(struct nvmev_dev *dev);
 

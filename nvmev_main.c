@@ -36,13 +36,16 @@
  */
 #define NVMEV_BETWEEN_DEVICES	";"
 
-static char *memmap_start = "";
+/* Told apart by its address from an empty text that somebody gave */
+static char nvmev_absent[1];
+
+static char *memmap_start = nvmev_absent;
 module_param(memmap_start, charp, 0444);
-MODULE_PARM_DESC(memmap_start, "Start of the reserved memory, as in memmap=SIZE$START: a plain number is GiB, or with suffix K, M, G, T; a multiple of 1M. Several devices: a ; between their values, here and below");
+MODULE_PARM_DESC(memmap_start, "Start of the reserved memory, as in memmap=SIZE$START: a plain number is GiB, or with suffix K, M, G, T; a multiple of 1M; absent: the memory is taken out of the running kernel and given back at unload. Several devices: a ; between their values, here and below");
 
 static char *memmap_size = "";
 module_param(memmap_size, charp, 0444);
-MODULE_PARM_DESC(memmap_size, "Size of the reserved memory: a plain number is MiB, or with suffix K, M, G, T; at least 2M, of which 1M is the controller's. It says how many devices there are");
+MODULE_PARM_DESC(memmap_size, "Size of the reserved memory: a plain number is MiB, or with suffix K, M, G, T; at least 2M, of which 1M is the controller's; without memmap_start whole memory blocks. It says how many devices there are");
 
 static char *cpus = "";
 module_param(cpus, charp, 0444);
@@ -215,8 +218,9 @@ static int nvmev_parse_size(const char *text, u64 plain, u64 *bytes)
 /* --- parameters ------------------------------------------------------------ */
 
 /*
- * What was given for a device, by the names of the parameters. The label begins
- * its lines in the log.
+ * What was given for a device, by the names of the parameters. A parameter that
+ * is absent is NULL, which only memmap_start can be. The label begins its lines
+ * in the log.
  */
 struct nvmev_args {
 	const char *label;
@@ -331,8 +335,13 @@ static int nvmev_check_memory_params(struct nvmev_args *args,
 			     "a multiple of 4K and at least 2M");
 		return -EINVAL;
 	}
+	if (!args->memmap_start) {
+		config->hotremove = true;
+		return 0;
+	}
+
 	if (!*args->memmap_start) {
-		pr_err("%smemmap_start is missing: give the start of what memmap=SIZE$START reserves\n",
+		pr_err("%smemmap_start is empty: give the start of what memmap=SIZE$START reserves, or leave it out\n",
 		       args->label);
 		return -EINVAL;
 	}
@@ -568,9 +577,10 @@ static int nvmev_make_device(struct nvmev_args *args, unsigned int index)
 		strscpy(dev->config.name, KBUILD_MODNAME,
 			sizeof(dev->config.name));
 	strscpy(dev->config.label, args->label, sizeof(dev->config.label));
-	snprintf(dev->mem.text, sizeof(dev->mem.text),
-		 "%smemmap_start=%s memmap_size=%s", args->label,
-		 args->memmap_start, args->memmap_size);
+	snprintf(dev->mem.text, sizeof(dev->mem.text), "%s%s%s%smemmap_size=%s",
+		 args->label, args->memmap_start ? "memmap_start=" : "",
+		 args->memmap_start ?: "", args->memmap_start ? " " : "",
+		 args->memmap_size);
 	return nvmev_check_params(args, &dev->config);
 }
 
@@ -609,6 +619,8 @@ static int nvmev_make_devices(void)
 		args[i].label = labels[i];
 	}
 	for (i = 0; i < ARRAY_SIZE(nvmev_params) && !err; i++) {
+		if (*nvmev_params[i].text == nvmev_absent)
+			continue;
 		copies[i] = kstrdup(*nvmev_params[i].text, GFP_KERNEL);
 		err = copies[i] ? nvmev_deal_values(&nvmev_params[i], copies[i],
 						    args, nr) : -ENOMEM;
@@ -648,7 +660,8 @@ static int nvmev_check_shared_cpus(const struct nvmev_dev *a,
 static int nvmev_check_overlap(const struct nvmev_dev *a,
 			       const struct nvmev_dev *b)
 {
-	if (a->config.start >= b->config.start + b->config.size ||
+	if (a->config.hotremove ||
+	    a->config.start >= b->config.start + b->config.size ||
 	    b->config.start >= a->config.start + a->config.size)
 		return 0;
 	pr_err("%s: overlaps the memory of another device, [%#llx-%#llx]\n",
@@ -660,6 +673,7 @@ static int nvmev_check_overlap(const struct nvmev_dev *a,
 /* What each device by itself does not show */
 static int nvmev_check_devices(void)
 {
+	u64 block, hotremove = 0;
 	unsigned int i, k;
 	int err;
 
@@ -673,8 +687,20 @@ static int nvmev_check_devices(void)
 			if (err)
 				return err;
 		}
+		if (!dev->config.hotremove)
+			continue;
+		err = nvmev_mem_check_kernel(dev->mem.text);
+		if (err)
+			return err;
+		block = nvmev_hotremove_block_bytes();
+		if (dev->config.size % block) {
+			pr_err("%s: must be a multiple of %lluM, what this kernel gives away at a time, or memmap_start be given\n",
+			       dev->mem.text, block / SZ_1M);
+			return -EINVAL;
+		}
+		hotremove += dev->config.size;
 	}
-	return 0;
+	return hotremove ? nvmev_mem_check_free(memmap_size, hotremove) : 0;
 }
 
 /* Brings up all of a device but what the host sees */
@@ -682,12 +708,12 @@ static int nvmev_start_device(struct nvmev_dev *dev)
 {
 	int err;
 
-	err = nvmev_mem_check(dev);
+	err = nvmev_mem_get(dev);
 	if (err)
 		return err;
 	err = nvmev_pci_init(dev);
 	if (err)
-		return err;
+		goto put_mem;
 	err = nvmev_mem_map(dev);
 	if (err)
 		goto destroy_pci;
@@ -718,6 +744,8 @@ unmap_mem:
 	nvmev_mem_unmap(dev);
 destroy_pci:
 	nvmev_pci_destroy(dev);
+put_mem:
+	nvmev_mem_put(dev);
 	return err;
 }
 
@@ -729,6 +757,7 @@ static void nvmev_stop_device(struct nvmev_dev *dev)
 	nvmev_timing_destroy(&dev->timing);
 	nvmev_mem_unmap(dev);
 	nvmev_pci_destroy(dev);
+	nvmev_mem_put(dev);
 }
 
 /* --- load and unload --------------------------------------------------------- */
@@ -768,9 +797,10 @@ static int __init nvmev_init(void)
 	for (added = 0; added < nvmev_nr_devs; added++) {
 		struct nvmev_dev *dev = nvmev_devs[added];
 
-		pr_info("%s[%#llx-%#llx]: %llu MiB in %u byte blocks, %u slots, controller on CPU %u, %u I/O workers\n",
+		pr_info("%s[%#llx-%#llx]%s: %llu MiB in %u byte blocks, %u slots, controller on CPU %u, %u I/O workers\n",
 			dev->config.label, dev->config.start,
 			dev->config.start + dev->config.size - 1,
+			dev->config.hotremove ? ", taken from the kernel and cleared" : "",
 			dev->storage_bytes >> 20, 1U << dev->config.lba_shift,
 			dev->config.timing.slots, dev->config.cpus[0],
 			dev->config.nr_workers);

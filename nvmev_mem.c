@@ -1,18 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The memory of a device: a range that the kernel was told to leave alone
- * (memmap=).
+ * (memmap=), or one that is taken out of the running kernel, block by block,
+ * by memory hot-remove, and given back at unload.
+ *
+ * A block that is taken is gone from the kernel as if it had never been there:
+ * it is not System RAM in the resource tree, has no struct pages and is not in
+ * the direct map. Afterwards there is no difference between the two kinds, but
+ * that the second is cleared first: what the kernel had there is nobody's
+ * business.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/completion.h>
+#include <linux/fs.h>
+#include <linux/hugetlb.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/kernel.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/pfn.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/string.h>
+#include <linux/topology.h>
 #include <asm/e820/api.h>
 
 #include "nvmev.h"
+#include "nvmev_compat.h"
+
+/*
+ * What must remain available to the kernel, of all its memory, when the
+ * devices have theirs: an eighth, and no less than this.
+ */
+#define NVMEV_MEM_MARGIN_SHIFT	3
+#define NVMEV_MEM_MIN_MARGIN	SZ_256M
+
+/*
+ * A block whose pages are pinned is tried by the kernel for ever. One that is
+ * full is emptied in seconds, unless the machine is busy.
+ */
+#define NVMEV_MEM_BLOCK_SECONDS	30
+
+/* Cleared between two looks at whether somebody else wants the CPU */
+#define NVMEV_MEM_CLEAR_BYTES	SZ_4M
 
 /* --- reserved memory ------------------------------------------------------- */
 
@@ -34,14 +67,7 @@ static bool nvmev_mem_is_ram(u64 start, u64 size)
 	return true;
 }
 
-/**
- * nvmev_mem_check() - whether the memory is reserved, and memory
- * @dev: the device
- *
- * Context: load.
- * Return: 0 or -errno.
- */
-int nvmev_mem_check(const struct nvmev_dev *dev)
+static int nvmev_mem_check_reserved(const struct nvmev_dev *dev)
 {
 	const struct nvmev_config *config = &dev->config;
 	u64 last = config->start + config->size - 1;
@@ -49,7 +75,7 @@ int nvmev_mem_check(const struct nvmev_dev *dev)
 	if (region_intersects(config->start, config->size,
 			      IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) !=
 	    REGION_DISJOINT) {
-		pr_err("%s: [%#llx-%#llx] is, or overlaps, RAM that the kernel uses: boot with memmap=%lluK$%lluM\n",
+		pr_err("%s: [%#llx-%#llx] is, or overlaps, RAM that the kernel uses: boot with memmap=%lluK$%lluM, or leave memmap_start out\n",
 		       dev->mem.text, config->start, last,
 		       config->size / SZ_1K, config->start / SZ_1M);
 		return -EBUSY;
@@ -60,6 +86,323 @@ int nvmev_mem_check(const struct nvmev_dev *dev)
 		return -ENXIO;
 	}
 	return 0;
+}
+
+/* --- memory of the running kernel ------------------------------------------ */
+
+/**
+ * struct nvmev_mem_removal - a block that is to be taken
+ * @start: its first byte
+ * @node: its NUMA node
+ * @err: what came of it
+ * @done: completed when @err is there
+ */
+struct nvmev_mem_removal {
+	u64 start;
+	int node;
+	int err;
+	struct completion done;
+};
+
+/*
+ * In a thread of its own, because the kernel gives a block up only when the
+ * task that asked for it is killed, and the loader is not ours to kill.
+ */
+static int nvmev_mem_remove_thread(void *data)
+{
+	struct nvmev_mem_removal *removal = data;
+
+	allow_signal(SIGKILL);
+	removal->err = nvmev_hotremove(removal->node, removal->start,
+				       nvmev_hotremove_block_bytes());
+	complete(&removal->done);
+	return 0;
+}
+
+/*
+ * Returns -EINTR when the loader was killed meanwhile, whatever came of the
+ * block: @removal->err says that.
+ */
+static int nvmev_mem_remove_block(struct nvmev_mem_removal *removal)
+{
+	struct task_struct *task;
+	long left;
+
+	init_completion(&removal->done);
+	task = kthread_create(nvmev_mem_remove_thread, removal, "nvmev/mem");
+	if (IS_ERR(task)) {
+		removal->err = PTR_ERR(task);
+		return removal->err;
+	}
+	get_task_struct(task);
+	wake_up_process(task);
+
+	left = wait_for_completion_killable_timeout(&removal->done,
+						    NVMEV_MEM_BLOCK_SECONDS *
+						    HZ);
+	if (left <= 0) {
+		send_sig(SIGKILL, task, 1);
+		wait_for_completion(&removal->done);
+	}
+	kthread_stop(task);
+	put_task_struct(task);
+	if (left < 0)
+		return -EINTR;
+	/* Out of time, which is the block's fault and nobody's wish */
+	return removal->err == -EINTR ? -EBUSY : removal->err;
+}
+
+/* Brings a block into use as a person would. udev may have been faster. */
+static int nvmev_mem_online_block(u64 start, bool movable)
+{
+	const char *state = movable ? "online_movable" : "online_kernel";
+	struct file *file;
+	ssize_t written;
+	loff_t pos = 0;
+	char path[64];
+
+	if (pfn_to_online_page(PHYS_PFN(start)))
+		return 0;
+	snprintf(path, sizeof(path),
+		 "/sys/devices/system/memory/memory%llu/state",
+		 start / nvmev_hotremove_block_bytes());
+	file = filp_open(path, O_WRONLY, 0);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	do {
+		written = kernel_write(file, state, strlen(state), &pos);
+		/* Other hotplug is going on: the kernel asks to try again */
+	} while (written == -ERESTARTNOINTR);
+	filp_close(file, NULL);
+	if (pfn_to_online_page(PHYS_PFN(start)))
+		return 0;
+	return written < 0 ? written : -EIO;
+}
+
+/* Nothing can be done for what the kernel does not take back but to say so */
+static void nvmev_mem_give_back(u64 start, u64 size, int node, bool movable)
+{
+	u64 block = nvmev_hotremove_block_bytes(), addr;
+	int err;
+
+	err = nvmev_hotadd(node, start, size);
+	if (err) {
+		pr_err("[%#llx-%#llx] cannot be given back to the kernel: error %d; it is lost until the next boot\n",
+		       start, start + size - 1, err);
+		return;
+	}
+	for (addr = start; addr < start + size; addr += block) {
+		err = nvmev_mem_online_block(addr, movable);
+		if (err)
+			pr_err("[%#llx-%#llx] is the kernel's again, but not in use: error %d; write online to /sys/devices/system/memory/memory%llu/state\n",
+			       addr, addr + block - 1, err, addr / block);
+	}
+}
+
+/*
+ * Whether it is worth while to try a block: all of it the kernel's RAM, in use
+ * and of the node, in the zone, and nothing there that is known to stay. Huge
+ * pages might go, but the kernel would have fewer of them afterwards.
+ */
+static bool nvmev_mem_block_ok(u64 start, int node, enum zone_type zone)
+{
+	unsigned long pfn = PHYS_PFN(start);
+	u64 block = nvmev_hotremove_block_bytes();
+	unsigned long end = pfn + PHYS_PFN(block);
+
+	if (region_intersects(start, block, IORESOURCE_SYSTEM_RAM,
+			      IORES_DESC_NONE) != REGION_INTERSECTS)
+		return false;
+	for (; pfn < end; pfn++) {
+		struct page *page = pfn_to_online_page(pfn);
+
+		if (!page || PageReserved(page) || PageHuge(page) ||
+		    page_to_nid(page) != node || page_zonenum(page) != zone)
+			return false;
+	}
+	return true;
+}
+
+/* The lowest address from which on all blocks up to @end are worth a try */
+static u64 nvmev_mem_window(u64 end, u64 size, int node, bool *movable)
+{
+	u64 block = nvmev_hotremove_block_bytes(), start = end;
+	struct page *page;
+
+	page = pfn_to_online_page(PHYS_PFN(end - block));
+	if (!page)
+		return end;
+	*movable = page_zonenum(page) == ZONE_MOVABLE;
+	while (start > end - size &&
+	       nvmev_mem_block_ok(start - block, node, page_zonenum(page)))
+		start -= block;
+	return start;
+}
+
+/*
+ * From the top of the node down: at the bottom are the kernel and what it has
+ * allocated first. Whenever a block cannot be emptied, those above it go back
+ * and the search goes on below.
+ */
+static int nvmev_mem_search(struct nvmev_dev *dev, int node,
+			    unsigned int *tried)
+{
+	u64 block = nvmev_hotremove_block_bytes(), size = dev->config.size;
+	u64 low = PFN_PHYS(NODE_DATA(node)->node_start_pfn);
+	u64 end = round_down(PFN_PHYS(pgdat_end_pfn(NODE_DATA(node))), block);
+	struct nvmev_mem_removal removal = { .node = node };
+	u64 start, addr;
+	bool movable;
+	int err = 0;
+
+	while (end >= low + size) {
+		start = nvmev_mem_window(end, size, node, &movable);
+		if (start > end - size) {
+			/* Not a whole window: go on below what is in the way */
+			end = start - block;
+			continue;
+		}
+		for (addr = end; addr > start; addr = removal.start) {
+			removal.start = addr - block;
+			err = nvmev_mem_remove_block(&removal);
+			(*tried)++;
+			if (removal.err)
+				break;
+			if (err) {
+				/* Killed, but the block is ours */
+				addr = removal.start;
+				break;
+			}
+		}
+		if (!err) {
+			dev->config.start = start;
+			dev->mem.node = node;
+			dev->mem.movable = movable;
+			dev->mem.taken = true;
+			return 0;
+		}
+		if (addr < end)
+			nvmev_mem_give_back(addr, end - addr, node, movable);
+		if (err == -EINTR)
+			return err;
+		end = addr - block;
+	}
+	return -EBUSY;
+}
+
+static int nvmev_mem_take(struct nvmev_dev *dev)
+{
+	u64 block = nvmev_hotremove_block_bytes(), size = dev->config.size;
+	int node = cpu_to_mem(dev->config.cpus[1]);
+	unsigned int tried = 0;
+	int err;
+
+	err = nvmev_mem_search(dev, node, &tried);
+	if (err == -EINTR)
+		pr_err("%s: interrupted, nothing is taken\n", dev->mem.text);
+	else if (err)
+		pr_err("%s: no %llu blocks of %llu MiB in a row can be emptied on node %d, %u were tried: ask for less, stop programs, give CPUs of another node, or boot with memmap=%lluM$START\n",
+		       dev->mem.text, size / block, block / SZ_1M, node, tried,
+		       size / SZ_1M);
+	return err;
+}
+
+/* What the kernel had there is not for the host to see */
+static int nvmev_mem_clear(struct nvmev_dev *dev)
+{
+	u64 pos, size = dev->config.size;
+	u8 *mem = memremap(dev->config.start, size, MEMREMAP_WB);
+
+	if (!mem) {
+		pr_err("%s: the memory cannot be mapped\n", dev->mem.text);
+		return -ENOMEM;
+	}
+	for (pos = 0; pos < size; pos += NVMEV_MEM_CLEAR_BYTES) {
+		memset(mem + pos, 0, min_t(u64, size - pos,
+					   NVMEV_MEM_CLEAR_BYTES));
+		cond_resched();
+	}
+	memunmap(mem);
+	return 0;
+}
+
+/**
+ * nvmev_mem_check_free() - whether the running kernel can spare memory at all
+ * @text: the parameter memmap_size, for the refusal
+ * @size: what all devices want of it together; each a multiple of the block
+ *
+ * Context: load, may sleep.
+ * Return: 0 or -errno.
+ */
+int nvmev_mem_check_free(const char *text, u64 size)
+{
+	u64 available = (u64)si_mem_available() << PAGE_SHIFT, margin;
+	struct sysinfo info;
+
+	si_meminfo(&info);
+	margin = (u64)info.totalram * info.mem_unit >> NVMEV_MEM_MARGIN_SHIFT;
+	margin = max_t(u64, margin, NVMEV_MEM_MIN_MARGIN);
+	if (available >= size && available - size >= margin)
+		return 0;
+	pr_err("memmap_size=%s: too little free memory: %llu MiB are available, of which %llu must remain: ask for less, or stop programs\n",
+	       text, available / SZ_1M, margin / SZ_1M);
+	return -ENOMEM;
+}
+
+/**
+ * nvmev_mem_check_kernel() - whether this kernel gives memory away
+ * @text: the parameters, for the refusal
+ *
+ * Return: 0 or -EOPNOTSUPP.
+ */
+int nvmev_mem_check_kernel(const char *text)
+{
+	const char *lacks = nvmev_hotremove_lacks();
+
+	if (!lacks)
+		return 0;
+	pr_err("%s: memmap_start is missing, and this kernel cannot give memory away while it runs: it %s; boot with memmap=SIZE$START and give both\n",
+	       text, lacks);
+	return -EOPNOTSUPP;
+}
+
+/* --- both ------------------------------------------------------------------ */
+
+/**
+ * nvmev_mem_get() - check the reserved memory, or take it from the kernel
+ * @dev: the device; its start is set if it was not given
+ *
+ * Context: load, sleeps; may take long.
+ * Return: 0 or -errno.
+ */
+int nvmev_mem_get(struct nvmev_dev *dev)
+{
+	int err;
+
+	if (!dev->config.hotremove)
+		return nvmev_mem_check_reserved(dev);
+	err = nvmev_mem_take(dev);
+	if (err)
+		return err;
+	err = nvmev_mem_clear(dev);
+	if (err)
+		nvmev_mem_put(dev);
+	return err;
+}
+
+/**
+ * nvmev_mem_put() - give back what nvmev_mem_get() took
+ * @dev: the device, with its memory neither mapped nor claimed
+ *
+ * Context: sleeps.
+ */
+void nvmev_mem_put(struct nvmev_dev *dev)
+{
+	if (!dev->mem.taken)
+		return;
+	nvmev_mem_give_back(dev->config.start, dev->config.size,
+			    dev->mem.node, dev->mem.movable);
+	dev->mem.taken = false;
 }
 
 /**

@@ -155,6 +155,7 @@ static int nvmev_device_show(struct seq_file *m, struct nvmev_dev *dev,
 
 	seq_printf(m, "memory %#llx-%#llx\n", config->start,
 		   config->start + config->size - 1);
+	seq_printf(m, "source %s\n", dev->mem.taken ? "kernel" : "reserved");
 	seq_printf(m, "bytes %llu\n", dev->storage_bytes);
 	/* The bus comes after this file, and goes before it */
 	domain = nvmev_pci_domain(dev);
