@@ -5,6 +5,7 @@
  */
 #include <sched.h>
 #include <stdarg.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "harness.h"
@@ -204,19 +205,36 @@ bool nvmev_irq_poll(struct nvmev_dev *dev)
 	return false;
 }
 
+/*
+ * Zeroed, between two pages that nobody may touch. A mapping costs only what is
+ * used of it, which is what a fuzzer that makes thousands of them needs.
+ */
+static void *uspace_map(size_t bytes)
+{
+	u8 *addr = mmap(NULL, bytes + 8192, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	check(addr != MAP_FAILED);
+	check(!mprotect(addr + 4096, bytes, PROT_READ | PROT_WRITE));
+	return addr + 4096;
+}
+
+static void uspace_unmap(void *addr, size_t bytes)
+{
+	check(!munmap((u8 *)addr - 4096, bytes + 8192));
+}
+
 struct nvmev_dev *uspace_device_create(const struct nvmev_config *config)
 {
 	struct nvmev_dev *dev = calloc(1, sizeof(*dev));
 
 	check(!uspace_dev);
 	uspace_dev = dev;
-	uspace_host = aligned_alloc(4096, USPACE_HOST_BYTES);
-	memset(uspace_host, 0, USPACE_HOST_BYTES);
+	uspace_host = uspace_map(USPACE_HOST_BYTES);
 	dev->config = *config;
 	dev->storage_bytes = config->size - NVMEV_STORAGE_OFFSET;
-	dev->bar = aligned_alloc(4096, NVMEV_BAR_SIZE);
-	dev->storage = aligned_alloc(4096, dev->storage_bytes);
-	memset(dev->storage, 0, dev->storage_bytes);
+	dev->bar = uspace_map(NVMEV_BAR_SIZE);
+	dev->storage = uspace_map(dev->storage_bytes);
 	nvmev_ns_init_all(dev);
 	dev->dma = true;
 	dev->tolerance_ns = 100 * NSEC_PER_USEC;
@@ -233,10 +251,10 @@ void uspace_device_destroy(struct nvmev_dev *dev)
 	nvmev_workers_stop(dev);
 	nvmev_ctrl_destroy(dev);
 	nvmev_timing_destroy(&dev->timing);
-	free(dev->storage);
-	free(dev->bar);
+	uspace_unmap(dev->storage, dev->storage_bytes);
+	uspace_unmap(dev->bar, NVMEV_BAR_SIZE);
 	free(dev);
-	free(uspace_host);
+	uspace_unmap(uspace_host, USPACE_HOST_BYTES);
 	uspace_dev = NULL;
 }
 
