@@ -20,6 +20,9 @@
 #define QUEUE_SIZE	16
 #define DATA_AT		(2 * SZ_1M)
 
+/* Where the next entry of each queue goes, by a host that keeps count */
+static u8 tails[4];
+
 struct input {
 	const u8 *data;
 	size_t len, pos;
@@ -87,6 +90,23 @@ static void fuzz_enable(struct nvmev_dev *dev, struct input *in)
 	uspace_reg_write(dev, NVME_REG_ACQ + 4, 0);
 	uspace_reg_write(dev, NVME_REG_CC, NVME_CC_EN | 6 << 16 | 4 << 20);
 	uspace_run(dev, 2);
+	memset(tails, 0, sizeof(tails));
+}
+
+/* Queues 1 and 2, as a host makes them */
+static void fuzz_queues(struct nvmev_dev *dev)
+{
+	struct uspace_queue admin = {
+		.size = QUEUE_SIZE, .sq_addr = QUEUE_AT(0),
+		.cq_addr = QUEUE_AT(0) + 4096, .phase = 1,
+	};
+	struct uspace_queue queue;
+
+	check(!uspace_create_queue(dev, &admin, &queue, 1, QUEUE_SIZE,
+				   QUEUE_AT(1)));
+	check(!uspace_create_queue(dev, &admin, &queue, 2, QUEUE_SIZE,
+				   QUEUE_AT(2)));
+	tails[0] = admin.tail;
 }
 
 static void fuzz_entry(struct nvmev_dev *dev, struct input *in)
@@ -99,7 +119,8 @@ static void fuzz_entry(struct nvmev_dev *dev, struct input *in)
 		NVME_ADMIN_ASYNC_EVENT, NVME_ADMIN_NS_MGMT,
 		NVME_ADMIN_NS_ATTACH, NVME_ADMIN_FORMAT_NVM,
 	};
-	u8 qid = take(in, 1) % 4, slot = take(in, 1) % QUEUE_SIZE;
+	u8 qid = take(in, 1) % 4, how = take(in, 1);
+	u8 slot = how < 64 ? how % QUEUE_SIZE : tails[qid];
 	struct nvme_command *cmd = (void *)(uspace_host + QUEUE_AT(qid) +
 					    slot * sizeof(*cmd));
 	u8 opcode = take(in, 1);
@@ -132,6 +153,19 @@ static void fuzz_entry(struct nvmev_dev *dev, struct input *in)
 		cmd->cdw10 = cpu_to_le32((QUEUE_SIZE - 1) << 16 | id);
 		cmd->cdw11 = cpu_to_le32((cq ? 0 : id) << 16 | 3);
 	}
+
+	if (how < 64)
+		return;
+	tails[qid] = (tails[qid] + 1) % QUEUE_SIZE;
+	if (how >= 96) {
+		WRITE_ONCE(*nvmev_doorbell(dev, qid, false),
+			   cpu_to_le32(tails[qid]));
+		/* It takes as many completions as there can be */
+		WRITE_ONCE(*nvmev_doorbell(dev, qid, true),
+			   cpu_to_le32((tails[qid] + 1) % QUEUE_SIZE));
+	}
+	if (how >= 128)
+		uspace_run(dev, 2);
 }
 
 static void fuzz_memory(struct input *in)
@@ -251,6 +285,8 @@ static void fuzz(const u8 *data, size_t len)
 	uspace_now_ns = 1;
 	dev = uspace_device_create(&config);
 	fuzz_enable(dev, &in);
+	if (take(&in, 1) % 4)
+		fuzz_queues(dev);
 	while (in.pos < in.len)
 		fuzz_one(dev, &in);
 	check_alive(dev);
