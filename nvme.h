@@ -80,8 +80,10 @@ enum nvme_admin_opcode {
 	NVME_ADMIN_GET_FEATURES		= 0x0a,
 	NVME_ADMIN_ASYNC_EVENT		= 0x0c,
 	NVME_ADMIN_NS_MGMT		= 0x0d,
+	NVME_ADMIN_SELF_TEST		= 0x14,
 	NVME_ADMIN_NS_ATTACH		= 0x15,
 	NVME_ADMIN_FORMAT_NVM		= 0x80,
+	NVME_ADMIN_SANITIZE		= 0x84,
 };
 
 /* NVM command opcodes, 6 */
@@ -131,6 +133,7 @@ enum nvme_status {
 	NVME_SC_NS_NOT_ATTACHED		= 0x11a,
 	NVME_SC_THIN_PROV_NOT_SUPP	= 0x11b,
 	NVME_SC_CTRL_LIST_INVALID	= 0x11c,
+	NVME_SC_SELF_TEST_IN_PROGRESS	= 0x11d,
 
 	NVME_SC_READ_ERROR		= 0x281,
 	NVME_SC_COMPARE_FAILED		= 0x285,
@@ -331,6 +334,14 @@ static_assert(sizeof(struct nvme_id_ctrl) == NVME_IDENTIFY_SIZE);
 #define NVME_ID_OAES_NS_ATTR		BIT(8)
 #define NVME_ID_OACS_FORMAT		BIT(1)
 #define NVME_ID_OACS_NS_MGMT		BIT(3)
+#define NVME_ID_OACS_SELF_TEST		BIT(4)
+/* One self-test at a time in the whole subsystem */
+#define NVME_ID_DSTO_ONE		BIT(0)
+#define NVME_ID_SANICAP_CRYPTO		BIT(0)
+#define NVME_ID_SANICAP_BLOCK		BIT(1)
+#define NVME_ID_SANICAP_OVERWRITE	BIT(2)
+/* NODMMAS, bits 31:30: No-Deallocate costs no further change of the media */
+#define NVME_ID_SANICAP_NO_CHANGE	BIT(30)
 #define NVME_ID_FNA_CRYPTO_ERASE	BIT(2)
 #define NVME_ID_FUSES_COMPARE_WRITE	BIT(0)
 #define NVME_ID_LPA_CSE			BIT(1)
@@ -411,6 +422,29 @@ static_assert(sizeof(struct nvme_id_ns) == NVME_IDENTIFY_SIZE);
 #define NVME_FORMAT_SES			GENMASK(11, 9)
 #define NVME_FORMAT_SES_CRYPTO		2
 
+/* Device Self-test, 5.8: CDW10 */
+#define NVME_SELF_TEST_CODE		GENMASK(3, 0)
+
+enum nvme_self_test_code {
+	NVME_SELF_TEST_NONE		= 0x0,
+	NVME_SELF_TEST_SHORT		= 0x1,
+	NVME_SELF_TEST_EXTENDED		= 0x2,
+	NVME_SELF_TEST_ABORT		= 0xf,
+};
+
+/* Sanitize, 5.24: CDW10 */
+#define NVME_SANITIZE_ACTION		GENMASK(2, 0)
+#define NVME_SANITIZE_OWPASS		GENMASK(7, 4)
+#define NVME_SANITIZE_OIPBP		BIT(8)
+#define NVME_SANITIZE_NO_DEALLOC	BIT(9)
+
+enum nvme_sanitize_action {
+	NVME_SANITIZE_EXIT_FAILURE	= 1,
+	NVME_SANITIZE_BLOCK_ERASE	= 2,
+	NVME_SANITIZE_OVERWRITE		= 3,
+	NVME_SANITIZE_CRYPTO_ERASE	= 4,
+};
+
 /* FPI: bits 6:0 are the percentage of a format that remains */
 #define NVME_ID_NS_FPI_SUPPORTED	BIT(7)
 
@@ -438,6 +472,8 @@ enum nvme_log_id {
 	NVME_LOG_FW_SLOT		= 0x03,
 	NVME_LOG_CHANGED_NS		= 0x04,
 	NVME_LOG_CMD_EFFECTS		= 0x05,
+	NVME_LOG_SELF_TEST		= 0x06,
+	NVME_LOG_SANITIZE		= 0x81,
 };
 
 #define NVME_LOG_RAE			BIT(15)
@@ -521,6 +557,66 @@ static_assert(sizeof(struct nvme_effects_log) == 4096);
 /* Submission and execution, bits 18:16: no other command to the namespace */
 #define NVME_EFFECT_CSE_NS		BIT(16)
 
+/* Submission and execution: no other command to any namespace */
+#define NVME_EFFECT_CSE_ALL		BIT(17)
+
+/* 5.14.1.6 */
+struct nvme_self_test_result {
+	u8	status;
+	u8	segment;
+	u8	valid;
+	u8	rsvd3;
+	__le64	power_on_hours;
+	__le32	nsid;
+	__le64	lba;
+	u8	sct;
+	u8	sc;
+	u8	vs[2];
+} __packed;
+
+static_assert(sizeof(struct nvme_self_test_result) == 28);
+
+#define NVME_SELF_TEST_RESULTS		20
+
+struct nvme_self_test_log {
+	u8	current_op;
+	u8	completion;
+	u8	rsvd2[2];
+	struct nvme_self_test_result results[NVME_SELF_TEST_RESULTS];
+} __packed;
+
+static_assert(sizeof(struct nvme_self_test_log) == 564);
+
+/* Status of a result, bits 3:0; the code is in bits 7:4 */
+enum nvme_self_test_status {
+	NVME_SELF_TEST_PASSED		= 0x0,
+	NVME_SELF_TEST_BY_COMMAND	= 0x1,
+	NVME_SELF_TEST_BY_RESET		= 0x2,
+	NVME_SELF_TEST_BY_NS_REMOVAL	= 0x3,
+	NVME_SELF_TEST_BY_FORMAT	= 0x4,
+	NVME_SELF_TEST_BY_SANITIZE	= 0x9,
+	NVME_SELF_TEST_UNUSED		= 0xf,
+};
+
+/* 5.14.1.16.2 */
+struct nvme_sanitize_log {
+	__le16	sprog;
+	__le16	sstat;
+	__le32	scdw10;
+	__le32	estimates[6];
+	u8	rsvd32[480];
+};
+
+static_assert(sizeof(struct nvme_sanitize_log) == 512);
+
+#define NVME_SANITIZE_NO_PROGRESS	0xffff
+#define NVME_SANITIZE_NEVER		0
+#define NVME_SANITIZE_DONE		1
+#define NVME_SANITIZE_RUNNING		2
+#define NVME_SANITIZE_PASSES		GENMASK(7, 3)
+#define NVME_SANITIZE_ALL_ERASED	BIT(8)
+#define NVME_SANITIZE_NO_ESTIMATE	0xffffffff
+
 /* Features, 5.21.1 */
 enum nvme_feature_id {
 	NVME_FEAT_ARBITRATION		= 0x01,
@@ -567,10 +663,12 @@ static_assert(sizeof(struct nvme_timestamp) == 8);
 #define NVME_AER_TYPE_ERROR		0
 #define NVME_AER_TYPE_SMART		1
 #define NVME_AER_TYPE_NOTICE		2
+#define NVME_AER_TYPE_IO		6
 #define NVME_AER_ERROR_INVALID_DB_REG	0
 #define NVME_AER_ERROR_INVALID_DB_VALUE	1
 #define NVME_AER_SMART_TEMPERATURE	1
 #define NVME_AER_NOTICE_NS_CHANGED	0
+#define NVME_AER_IO_SANITIZED		1
 
 /* SMART / Health critical warning bits, 5.14.1.2 */
 #define NVME_SMART_CRIT_TEMPERATURE	BIT(1)

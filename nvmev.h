@@ -510,6 +510,7 @@ struct nvmev_call {
  * @host_reads: read commands since load
  * @host_writes: write commands since load
  * @media_errors: reads of blocks that cannot be read, since load
+ * @changes: commands that may have changed blocks, but for @host_writes
  */
 struct nvmev_worker {
 	struct nvmev_dev *dev;
@@ -533,6 +534,7 @@ struct nvmev_worker {
 	u64 host_reads;
 	u64 host_writes;
 	u64 media_errors;
+	u64 changes;
 };
 
 int nvmev_workers_start(struct nvmev_dev *dev);
@@ -602,6 +604,46 @@ struct nvmev_job {
 };
 
 /**
+ * struct nvmev_self_test - the device self-test; the controller thread's
+ * @code: the test that is running, NVME_SELF_TEST_NONE for none
+ * @nsid: what it tests beside the controller: none, a namespace or all
+ * @start_ns: when it began
+ * @nr_results: results in the log
+ * @results: the log, newest first
+ */
+struct nvmev_self_test {
+	u8 code;
+	u32 nsid;
+	u64 start_ns;
+	unsigned int nr_results;
+	struct nvme_self_test_result results[NVME_SELF_TEST_RESULTS];
+};
+
+/**
+ * struct nvmev_sanitize - a sanitize operation; a slice at a time
+ * @running: it goes on, also through a reset; workers read it
+ * @status: of the last one, NVME_SANITIZE_NEVER before the first
+ * @cdw10: what the host asked for
+ * @pattern: what the next overwriting pass writes
+ * @overwrites: passes that write a pattern
+ * @passes: passes in all
+ * @pass: passes that are done
+ * @pos: bytes done of the present one
+ * @changes: what nvmev_sanitize_changes() was when it ended
+ */
+struct nvmev_sanitize {
+	bool running;
+	u8 status;
+	u32 cdw10;
+	u32 pattern;
+	unsigned int overwrites;
+	unsigned int passes;
+	unsigned int pass;
+	u64 pos;
+	u64 changes;
+};
+
+/**
  * struct nvmev_admin - the admin command set; the controller thread's
  * @sq: the admin queue, NULL while the controller is disabled
  * @cq: its completion queue
@@ -614,6 +656,8 @@ struct nvmev_job {
  * @queues_created: an I/O queue was created since the controller was enabled
  * @changed_ns: for the Changed Namespace List log, a bit for each NSID - 1
  * @job: the command that is being worked at
+ * @self_test: the device self-test
+ * @sanitize: the sanitize operation
  * @buf: the data structure being built
  */
 struct nvmev_admin {
@@ -628,6 +672,8 @@ struct nvmev_admin {
 	bool queues_created;
 	unsigned long changed_ns;
 	struct nvmev_job job;
+	struct nvmev_self_test self_test;
+	struct nvmev_sanitize sanitize;
 	u8 *buf;
 };
 

@@ -3,8 +3,9 @@
  * What the parts of the admin command set share: nvmev_ops_admin.c has the
  * dispatch, the queues and the events, nvmev_identify.c, nvmev_log.c and
  * nvmev_features.c what the host can read and set, nvmev_job.c the commands
- * that change namespaces and take longer. All of it runs in the controller
- * thread.
+ * that change namespaces and take longer, nvmev_sanitize.c and
+ * nvmev_self_test.c what goes on behind the host's back. All of it runs in the
+ * controller thread.
  */
 #ifndef _NVMEV_ADMIN_H
 #define _NVMEV_ADMIN_H
@@ -65,10 +66,22 @@ nvmev_admin_fn nvmev_admin_get_features;
 nvmev_admin_fn nvmev_admin_set_features;
 void nvmev_features_init(struct nvmev_dev *dev);
 u8 nvmev_critical_warning(struct nvmev_dev *dev);
+u64 nvmev_power_on_hours(struct nvmev_dev *dev);
 
 nvmev_admin_fn nvmev_admin_ns_mgmt;
 nvmev_admin_fn nvmev_admin_ns_attach;
 nvmev_admin_fn nvmev_admin_format;
 u8 nvmev_format_remains(struct nvmev_dev *dev, const struct nvmev_ns *ns);
+
+nvmev_admin_fn nvmev_admin_sanitize;
+bool nvmev_sanitize_work(struct nvmev_dev *dev);
+void nvmev_log_sanitize(struct nvmev_dev *dev, struct nvme_sanitize_log *log);
+
+nvmev_admin_fn nvmev_admin_self_test;
+void nvmev_self_test_poll(struct nvmev_dev *dev);
+void nvmev_self_test_abort(struct nvmev_dev *dev, u8 status);
+void nvmev_self_test_abort_ns(struct nvmev_dev *dev, u32 nsid, u8 status);
+void nvmev_log_self_test(struct nvmev_dev *dev,
+			 struct nvme_self_test_log *log);
 
 #endif /* _NVMEV_ADMIN_H */

@@ -44,7 +44,15 @@ static void nvmev_identify_ctrl(struct nvmev_dev *dev, struct nvme_id_ctrl *id)
 	put_unaligned_le64(dev->storage_bytes, id->tnvmcap);
 	put_unaligned_le64(nvmev_ns_unallocated(dev), id->unvmcap);
 	id->oaes = cpu_to_le32(NVME_ID_OAES_NS_ATTR);
-	id->oacs = cpu_to_le16(NVME_ID_OACS_FORMAT | NVME_ID_OACS_NS_MGMT);
+	id->oacs = cpu_to_le16(NVME_ID_OACS_FORMAT | NVME_ID_OACS_NS_MGMT |
+			       NVME_ID_OACS_SELF_TEST);
+	/* In minutes: see nvmev_self_test.c */
+	id->edstt = cpu_to_le16(1);
+	id->dsto = NVME_ID_DSTO_ONE;
+	id->sanicap = cpu_to_le32(NVME_ID_SANICAP_CRYPTO |
+				  NVME_ID_SANICAP_BLOCK |
+				  NVME_ID_SANICAP_OVERWRITE |
+				  NVME_ID_SANICAP_NO_CHANGE);
 	id->sqes = NVME_SQES << 4 | NVME_SQES;
 	id->cqes = NVME_CQES << 4 | NVME_CQES;
 	id->nn = cpu_to_le32(NVMEV_MAX_NS);

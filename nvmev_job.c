@@ -103,6 +103,8 @@ static u16 nvmev_ns_mgmt_delete(struct nvmev_dev *dev, u32 nsid)
 			continue;
 		if (ns->attached)
 			nvmev_ns_changed(dev, ns);
+		nvmev_self_test_abort_ns(dev, ns->nsid,
+					 NVME_SELF_TEST_BY_NS_REMOVAL);
 		nvmev_ns_delete(dev, ns);
 	}
 	return NVME_SC_SUCCESS;
@@ -166,6 +168,9 @@ u16 nvmev_admin_ns_attach(struct nvmev_dev *dev, const struct nvme_command *cmd,
 	status = nvmev_ns_busy(ns);
 	if (status)
 		return status;
+	if (sel == NVME_NS_ATTACH_DETACH)
+		nvmev_self_test_abort_ns(dev, ns->nsid,
+					 NVME_SELF_TEST_BY_NS_REMOVAL);
 	nvmev_ns_set_attached(dev, ns, sel == NVME_NS_ATTACH_ATTACH);
 	nvmev_ns_changed(dev, ns);
 	return NVME_SC_SUCCESS;
@@ -208,6 +213,8 @@ u16 nvmev_admin_format(struct nvmev_dev *dev, const struct nvme_command *cmd,
 		/* FFFFFFFFh: all that are attached */
 		if (!ns->attached || (nsid != NVME_NSID_ALL && ns->nsid != nsid))
 			continue;
+		nvmev_self_test_abort_ns(dev, ns->nsid,
+					 NVME_SELF_TEST_BY_FORMAT);
 		nvmev_ns_quiesce(dev, ns, NVME_SC_FORMAT_IN_PROGRESS);
 		__set_bit(i, &nsids);
 	}
@@ -257,21 +264,22 @@ static void nvmev_format_slice(struct nvmev_dev *dev, struct nvmev_job *job)
 }
 
 /**
- * nvmev_admin_work() - a slice of a command that takes longer
+ * nvmev_admin_work() - a slice of what takes longer
  * @dev: the device
  *
  * It goes on through a reset, after which nobody waits for its completion.
  *
  * Context: the controller thread.
- * Return: whether there is such a command.
+ * Return: whether there is anything to do.
  */
 bool nvmev_admin_work(struct nvmev_dev *dev)
 {
 	struct nvmev_admin *admin = &dev->admin;
 	struct nvmev_job *job = &admin->job;
 
+	nvmev_self_test_poll(dev);
 	if (likely(!job->running))
-		return false;
+		return nvmev_sanitize_work(dev);
 	if (job->nsids) {
 		nvmev_format_slice(dev, job);
 		return true;

@@ -116,9 +116,13 @@ static void nvmev_log_errors(struct nvmev_dev *dev,
 
 	spin_lock(&dev->error_lock);
 	for (i = 0; i < min_t(u64, dev->nr_errors, NVMEV_ERROR_LOG_ENTRIES);
-	     i++)
+	     i++) {
 		log[i] = dev->errors[(dev->nr_errors - 1 - i) %
 				     NVMEV_ERROR_LOG_ENTRIES];
+		/* Where data was is not told while it is erased: 8.15.1 */
+		if (dev->admin.sanitize.running)
+			log[i].lba = 0;
+	}
 	spin_unlock(&dev->error_lock);
 }
 
@@ -146,6 +150,16 @@ void nvmev_log_busy(struct nvmev_dev *dev, u64 now_ns)
 	if (busy)
 		dev->busy_ns += since_ns;
 	dev->busy_seen_ns = now_ns;
+}
+
+/**
+ * nvmev_power_on_hours() - whole hours since the module was loaded
+ * @dev: the device
+ */
+u64 nvmev_power_on_hours(struct nvmev_dev *dev)
+{
+	return div64_u64(nvmev_clock_ns() - dev->load_ns,
+			 3600ULL * NSEC_PER_SEC);
 }
 
 static void nvmev_log_smart(struct nvmev_dev *dev, struct nvme_smart_log *log)
@@ -177,9 +191,7 @@ static void nvmev_log_smart(struct nvmev_dev *dev, struct nvme_smart_log *log)
 			   log->ctrl_busy_time);
 	/* The module is the power: it has come once, and was not lost since */
 	put_unaligned_le64(1, log->power_cycles);
-	put_unaligned_le64(div64_u64(nvmev_clock_ns() - dev->load_ns,
-				     3600ULL * NSEC_PER_SEC),
-			   log->power_on_hours);
+	put_unaligned_le64(nvmev_power_on_hours(dev), log->power_on_hours);
 	put_unaligned_le64(media_errors, log->media_errors);
 	spin_lock(&dev->error_lock);
 	put_unaligned_le64(dev->nr_errors, log->num_err_log_entries);
@@ -204,6 +216,13 @@ static void nvmev_log_changed_ns(struct nvmev_dev *dev, __le32 *list)
 
 	for_each_set_bit(i, &dev->admin.changed_ns, NVMEV_MAX_NS)
 		list[nr++] = cpu_to_le32(i + 1);
+}
+
+/* What can be read during a sanitize operation, 8.15.1 */
+static bool nvmev_log_while_sanitizing(u8 lid)
+{
+	return lid == NVME_LOG_ERROR || lid == NVME_LOG_SMART ||
+	       lid == NVME_LOG_CHANGED_NS || lid == NVME_LOG_SANITIZE;
 }
 
 /**
@@ -256,10 +275,20 @@ u16 nvmev_admin_get_log_page(struct nvmev_dev *dev,
 		nvmev_log_effects(buf);
 		size = sizeof(struct nvme_effects_log);
 		break;
+	case NVME_LOG_SELF_TEST:
+		nvmev_log_self_test(dev, buf);
+		size = sizeof(struct nvme_self_test_log);
+		break;
+	case NVME_LOG_SANITIZE:
+		nvmev_log_sanitize(dev, buf);
+		size = sizeof(struct nvme_sanitize_log);
+		break;
 	default:
 		return nvmev_blame(result, NVMEV_AT(cdw10),
 				   NVME_SC_INVALID_LOG_PAGE);
 	}
+	if (dev->admin.sanitize.running && !nvmev_log_while_sanitizing(lid))
+		return NVME_SC_SANITIZE_IN_PROGRESS;
 	/* All of them are of the controller as a whole; LPA bit 0 for SMART */
 	if (nsid && nsid != NVME_NSID_ALL)
 		return nvmev_blame(result, NVMEV_AT(nsid),

@@ -180,6 +180,7 @@ static const u8 nvmev_event_logs[NVMEV_AER_TYPES] = {
 	[NVME_AER_TYPE_ERROR] = NVME_LOG_ERROR,
 	[NVME_AER_TYPE_SMART] = NVME_LOG_SMART,
 	[NVME_AER_TYPE_NOTICE] = NVME_LOG_CHANGED_NS,
+	[NVME_AER_TYPE_IO] = NVME_LOG_SANITIZE,
 };
 
 /**
@@ -311,27 +312,38 @@ static u16 nvmev_admin_abort(struct nvmev_dev *dev,
 
 /* --- dispatch ------------------------------------------------------------ */
 
+/**
+ * struct nvmev_admin_op - a command of the admin command set
+ * @opcode: its opcode
+ * @while_sanitizing: allowed during a sanitize operation, 8.15.1
+ * @effects: for the log of commands and their effects, but CSUPP
+ * @execute: what executes it
+ */
 struct nvmev_admin_op {
 	u8 opcode;
+	bool while_sanitizing;
 	u32 effects;
 	nvmev_admin_fn *execute;
 };
 
 static const struct nvmev_admin_op nvmev_admin_ops[] = {
-	{ NVME_ADMIN_DELETE_SQ, 0, nvmev_admin_delete_sq },
-	{ NVME_ADMIN_CREATE_SQ, 0, nvmev_admin_create_sq },
-	{ NVME_ADMIN_GET_LOG_PAGE, 0, nvmev_admin_get_log_page },
-	{ NVME_ADMIN_DELETE_CQ, 0, nvmev_admin_delete_cq },
-	{ NVME_ADMIN_CREATE_CQ, 0, nvmev_admin_create_cq },
-	{ NVME_ADMIN_IDENTIFY, 0, nvmev_admin_identify },
-	{ NVME_ADMIN_ABORT, 0, nvmev_admin_abort },
-	{ NVME_ADMIN_SET_FEATURES, 0, nvmev_admin_set_features },
-	{ NVME_ADMIN_GET_FEATURES, 0, nvmev_admin_get_features },
-	{ NVME_ADMIN_ASYNC_EVENT, 0, nvmev_admin_async_event },
-	{ NVME_ADMIN_NS_MGMT, NVME_EFFECT_NIC, nvmev_admin_ns_mgmt },
-	{ NVME_ADMIN_NS_ATTACH, NVME_EFFECT_NIC, nvmev_admin_ns_attach },
-	{ NVME_ADMIN_FORMAT_NVM, NVME_EFFECT_LBCC | NVME_EFFECT_NCC |
+	{ NVME_ADMIN_DELETE_SQ, true, 0, nvmev_admin_delete_sq },
+	{ NVME_ADMIN_CREATE_SQ, true, 0, nvmev_admin_create_sq },
+	{ NVME_ADMIN_GET_LOG_PAGE, true, 0, nvmev_admin_get_log_page },
+	{ NVME_ADMIN_DELETE_CQ, true, 0, nvmev_admin_delete_cq },
+	{ NVME_ADMIN_CREATE_CQ, true, 0, nvmev_admin_create_cq },
+	{ NVME_ADMIN_IDENTIFY, true, 0, nvmev_admin_identify },
+	{ NVME_ADMIN_ABORT, true, 0, nvmev_admin_abort },
+	{ NVME_ADMIN_SET_FEATURES, true, 0, nvmev_admin_set_features },
+	{ NVME_ADMIN_GET_FEATURES, true, 0, nvmev_admin_get_features },
+	{ NVME_ADMIN_ASYNC_EVENT, true, 0, nvmev_admin_async_event },
+	{ NVME_ADMIN_NS_MGMT, false, NVME_EFFECT_NIC, nvmev_admin_ns_mgmt },
+	{ NVME_ADMIN_SELF_TEST, false, 0, nvmev_admin_self_test },
+	{ NVME_ADMIN_NS_ATTACH, false, NVME_EFFECT_NIC, nvmev_admin_ns_attach },
+	{ NVME_ADMIN_FORMAT_NVM, false, NVME_EFFECT_LBCC | NVME_EFFECT_NCC |
 	  NVME_EFFECT_CSE_NS, nvmev_admin_format },
+	{ NVME_ADMIN_SANITIZE, false, NVME_EFFECT_LBCC | NVME_EFFECT_CSE_ALL,
+	  nvmev_admin_sanitize },
 };
 
 /**
@@ -360,6 +372,7 @@ void nvmev_admin_effects(__le32 *effects)
 u16 nvmev_admin_execute(struct nvmev_dev *dev, const struct nvme_command *cmd,
 			struct nvmev_admin_result *result)
 {
+	const struct nvmev_admin_op *op;
 	unsigned int i;
 
 	/* Neither fused commands nor, ever, SGLs: 4.1 and 4.4 */
@@ -367,9 +380,14 @@ u16 nvmev_admin_execute(struct nvmev_dev *dev, const struct nvme_command *cmd,
 		return nvmev_blame(result, NVMEV_AT(flags),
 				   NVME_SC_INVALID_FIELD);
 
-	for (i = 0; i < ARRAY_SIZE(nvmev_admin_ops); i++)
-		if (nvmev_admin_ops[i].opcode == cmd->opcode)
-			return nvmev_admin_ops[i].execute(dev, cmd, result);
+	for (i = 0; i < ARRAY_SIZE(nvmev_admin_ops); i++) {
+		op = &nvmev_admin_ops[i];
+		if (op->opcode != cmd->opcode)
+			continue;
+		if (dev->admin.sanitize.running && !op->while_sanitizing)
+			return NVME_SC_SANITIZE_IN_PROGRESS;
+		return op->execute(dev, cmd, result);
+	}
 	return NVME_SC_INVALID_OPCODE | NVME_SC_DNR;
 }
 
@@ -391,5 +409,6 @@ void nvmev_admin_reset(struct nvmev_dev *dev)
 	admin->masked = 0;
 	admin->queues_created = false;
 	admin->job.held = false;
+	nvmev_self_test_abort(dev, NVME_SELF_TEST_BY_RESET);
 	nvmev_features_init(dev);
 }

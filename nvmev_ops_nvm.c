@@ -375,7 +375,8 @@ static u16 nvmev_nvm_check(struct nvmev_dev *dev, struct nvmev_io *io)
 
 	/* Of no namespace: nvmev_nvm_time() takes all of them */
 	if (cmd->opcode == NVME_NVM_FLUSH && nsid == NVME_NSID_ALL)
-		return NVME_SC_SUCCESS;
+		return READ_ONCE(dev->admin.sanitize.running) ?
+			       NVME_SC_SANITIZE_IN_PROGRESS : NVME_SC_SUCCESS;
 	io->ns = nvmev_ns_find(dev, nsid);
 	if (!io->ns)
 		return nvmev_ns_missing(nsid);
@@ -446,6 +447,8 @@ static void nvmev_io_count(struct nvmev_worker *worker, struct nvmev_io *io,
 	} else if (io->cmd.opcode == NVME_NVM_VERIFY) {
 		/* Data that was read, by no read command: 5.14.1.2 */
 		nvmev_stat_add(&worker->bytes_read, bytes);
+	} else if (io->op->write) {
+		nvmev_stat_add(&worker->changes, 1);
 	}
 }
 
@@ -492,6 +495,9 @@ static void nvmev_io_fail(struct nvmev_worker *worker, struct nvmev_io *io)
 	};
 
 	nvmev_stat_add(&sq->stat[io->kind].errors, 1);
+	/* Some of its data may have been moved before */
+	if (io->op && io->op->write && (io->pos || io->range))
+		nvmev_stat_add(&worker->changes, 1);
 	if ((io->status & NVME_SC_MASK) == NVME_SC_READ_ERROR)
 		nvmev_stat_add(&worker->media_errors, 1);
 	io->status = nvmev_log_error(worker->dev, sq, &io->cmd, io->status,
@@ -1067,6 +1073,8 @@ static void nvmev_worker_do_del_sq(struct nvmev_worker *worker, void *arg)
 
 		if (io->state == NVMEV_IO_FREE)
 			continue;
+		if (io->op && io->op->write)
+			nvmev_stat_add(&worker->changes, 1);
 		nvmev_io_unqueue(worker, io);
 		io->state = NVMEV_IO_FREE;
 		nvmev_stat_add(&worker->stat[io->kind].in_flight, -1);

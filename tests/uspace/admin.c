@@ -20,7 +20,7 @@ static void device_create(u64 latency_ns, u32 slots)
 {
 	struct nvmev_config config = {
 		.start = 0x100000000,
-		.size = 9 << 20,
+		.size = 65 << 20,
 		.lba_shift = 9,
 		.queues = 8,
 		.queue_depth = 1024,
@@ -179,7 +179,8 @@ static void test_absent(void)
 	check(!identify(NVME_ID_CNS_CTRL, 0));
 	/* Security, Firmware, Directives, MI, Virtualization, LBA Status */
 	check(!(le16_to_cpu(id->oacs) & ~(NVME_ID_OACS_FORMAT |
-					  NVME_ID_OACS_NS_MGMT)));
+					  NVME_ID_OACS_NS_MGMT |
+					  NVME_ID_OACS_SELF_TEST)));
 	check(!id->kas);
 }
 
@@ -231,7 +232,7 @@ static void test_error_log(void)
 
 static void test_logs(void)
 {
-	static const u8 logs[] = { 1, 2, 3, 4, 5 };
+	static const u8 logs[] = { 1, 2, 3, 4, 5, 6, 0x81 };
 	struct nvme_command cmd = { .opcode = NVME_ADMIN_GET_LOG_PAGE };
 	u8 *bytes = data();
 	unsigned int i;
@@ -614,6 +615,316 @@ static void test_namespaces(void)
 	check(id->fpi == 0x80 && le64_to_cpu(id->nsze) == all);
 }
 
+/* --- Device Self-test, 5.8 and 8.11 --------------------------------------------------------- */
+
+static int self_test(u32 nsid, u8 code)
+{
+	return command(NVME_ADMIN_SELF_TEST, nsid, code, 0, NULL);
+}
+
+static const struct nvme_self_test_log *self_test_log(void)
+{
+	const struct nvme_self_test_log *log = data();
+
+	check(!get_log(NVME_LOG_SELF_TEST, sizeof(*log), 0));
+	return log;
+}
+
+/* Both newest results: the status, and the code above it */
+static void expect_results(u8 first, u8 second)
+{
+	const struct nvme_self_test_log *log = self_test_log();
+
+	check(!log->current_op && !log->completion);
+	check(log->results[0].status == first);
+	check(log->results[1].status == second);
+	check(log->results[19].status == NVME_SELF_TEST_UNUSED);
+}
+
+static void wait_ms(u64 ms)
+{
+	u64 end = uspace_now_ns + ms * NSEC_PER_MSEC;
+
+	while (uspace_now_ns < end) {
+		uspace_now_ns += NSEC_PER_MSEC;
+		uspace_run(dev, 1);
+	}
+}
+
+static void test_self_test(void)
+{
+	const struct nvme_self_test_log *log;
+	unsigned int i;
+	u64 start;
+
+	expect_results(0x0f, 0x0f);
+	check_dnr(self_test(0, 0), NVME_SC_INVALID_FIELD);
+	check_dnr(self_test(0, 3), NVME_SC_INVALID_FIELD);
+	check_dnr(self_test(0, 0xe), NVME_SC_INVALID_FIELD);
+	check_dnr(self_test(2, 1), NVME_SC_INVALID_FIELD);
+	check_dnr(self_test(17, 1), NVME_SC_INVALID_NS);
+	/* There is nothing to abort: success, and no result */
+	check(!self_test(0, 0xf));
+	expect_results(0x0f, 0x0f);
+
+	/* A short one, half way and then over; I/O does not notice */
+	check(!self_test(1, 1));
+	check_dnr(self_test(0, 1), NVME_SC_SELF_TEST_IN_PROGRESS);
+	check_dnr(self_test(0, 2), NVME_SC_SELF_TEST_IN_PROGRESS);
+	wait_ms(1000);
+	log = self_test_log();
+	check(log->current_op == 1);
+	check(log->completion >= 50 && log->completion < 55);
+	check(log->results[0].status == NVME_SELF_TEST_UNUSED);
+	start = uspace_now_ns;
+	check(!io(NVME_NVM_READ, 0, 8));
+	check(uspace_now_ns - start < 10000);
+	wait_ms(1000);
+	expect_results(0x10, 0x0f);
+
+	/* Aborted by the host; by a reset, which an extended one survives */
+	check(!self_test(NVME_NSID_ALL, 2));
+	check(!self_test(0, 0xf));
+	expect_results(0x21, 0x10);
+	check(!self_test(0, 1));
+	device_reset();
+	expect_results(0x12, 0x21);
+	check(!self_test(0, 2));
+	wait_ms(5000);
+	device_reset();
+	log = self_test_log();
+	check(log->current_op == 2);
+	check(log->completion >= 25 && log->completion < 30);
+	wait_ms(15000);
+	expect_results(0x20, 0x12);
+
+	/* By a format, or the removal, of a namespace that is tested */
+	check(!self_test(0, 2));
+	check(!command(NVME_ADMIN_FORMAT_NVM, 1, 0, 0, NULL));
+	check(self_test_log()->current_op == 2);
+	check(!self_test(0, 0xf));
+	check(!self_test(1, 2));
+	check(!command(NVME_ADMIN_FORMAT_NVM, 1, 0, 0, NULL));
+	expect_results(0x24, 0x21);
+	check(!self_test(NVME_NSID_ALL, 2));
+	check(!ns_attach(1, 1));
+	expect_results(0x23, 0x24);
+	check(!ns_attach(1, 0));
+
+	/* 20 results are kept */
+	for (i = 0; i < 25; i++) {
+		check(!self_test(0, 1));
+		check(!self_test(0, 0xf));
+	}
+	log = self_test_log();
+	for (i = 0; i < NVME_SELF_TEST_RESULTS; i++)
+		check(log->results[i].status == 0x11);
+}
+
+/* --- Sanitize, 5.24 and 8.15 ------------------------------------------------------------------ */
+
+static const struct nvme_sanitize_log *sanitize_log(void)
+{
+	const struct nvme_sanitize_log *log = data();
+
+	check(!get_log(NVME_LOG_SANITIZE, sizeof(*log), NVME_LOG_RAE));
+	return log;
+}
+
+/* Submits the command and returns while the operation has just begun */
+static void sanitize_start(u32 cdw10, u32 pattern)
+{
+	struct nvme_command cmd = { .opcode = NVME_ADMIN_SANITIZE };
+	struct nvme_completion cqe;
+
+	cmd.cdw10 = cpu_to_le32(cdw10);
+	cmd.cdw11 = cpu_to_le32(pattern);
+	uspace_submit(dev, &admin, &cmd);
+	nvmev_ctrl_poll(dev);
+	check(uspace_reap(dev, &admin, &cqe));
+	check(!(le16_to_cpu(cqe.status) >> 1));
+	check(dev->admin.sanitize.running);
+}
+
+static void sanitize_wait(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 1000 && dev->admin.sanitize.running; i++)
+		uspace_run(dev, 1);
+	check(!dev->admin.sanitize.running);
+}
+
+static void expect_storage(u32 word)
+{
+	const u32 *words = dev->storage;
+	u64 i;
+
+	for (i = 0; i < dev->storage_bytes / 4; i++)
+		check(words[i] == word);
+}
+
+static void expect_sstat(u16 sstat)
+{
+	const struct nvme_sanitize_log *log = sanitize_log();
+
+	if (le16_to_cpu(log->sstat) != sstat) {
+		fprintf(stderr, "SSTAT %#x, not %#x\n",
+			le16_to_cpu(log->sstat), sstat);
+		exit(1);
+	}
+	check(le16_to_cpu(log->sprog) == NVME_SANITIZE_NO_PROGRESS);
+}
+
+static void test_sanitize_restrictions(void)
+{
+	static const u8 refused[] = {
+		NVME_ADMIN_NS_MGMT, NVME_ADMIN_SELF_TEST,
+		NVME_ADMIN_NS_ATTACH, NVME_ADMIN_FORMAT_NVM,
+		NVME_ADMIN_SANITIZE,
+	};
+	static const u8 logs[] = { 3, 5, 6 };
+	static const u8 ios[] = { 0, 1, 2, 4, 5, 8, 9, 0xc };
+	struct nvme_error_log_entry *log = data();
+	struct nvme_command cmd = { .opcode = NVME_NVM_FLUSH };
+	u64 pos = dev->admin.sanitize.pos;
+	unsigned int i;
+
+	/* It is held where it is, so that all of this is during it */
+	dev->admin.sanitize.pos = 0;
+	for (i = 0; i < ARRAY_SIZE(refused); i++) {
+		dev->admin.sanitize.pos = 0;
+		check_status(command(refused[i], 1, 2, 0, NULL),
+			     NVME_SC_SANITIZE_IN_PROGRESS);
+	}
+	for (i = 0; i < ARRAY_SIZE(logs); i++) {
+		dev->admin.sanitize.pos = 0;
+		check_status(get_log(logs[i], 64, 0),
+			     NVME_SC_SANITIZE_IN_PROGRESS);
+	}
+	for (i = 0; i < ARRAY_SIZE(ios); i++) {
+		dev->admin.sanitize.pos = 0;
+		check_status(io(ios[i], 1, 1), NVME_SC_SANITIZE_IN_PROGRESS);
+	}
+	dev->admin.sanitize.pos = 0;
+	cmd.nsid = cpu_to_le32(NVME_NSID_ALL);
+	check_status(uspace_sync(dev, &queue, &cmd, NULL),
+		     NVME_SC_SANITIZE_IN_PROGRESS);
+	check_dnr(command(0x7f, 0, 0, 0, NULL), NVME_SC_INVALID_OPCODE);
+	/* What is allowed, and blocks are not named in the error log */
+	dev->admin.sanitize.pos = 0;
+	check(!identify(NVME_ID_CNS_CTRL, 0));
+	check(!get_feature(NVME_FEAT_ARBITRATION, 0, 0, 0, NULL));
+	check(!get_log(NVME_LOG_SMART, 512, 0));
+	dev->admin.sanitize.pos = 0;
+	check(!get_log(NVME_LOG_ERROR, 4096, 0));
+	for (i = 0; i < NVMEV_ERROR_LOG_ENTRIES; i++)
+		check(!log[i].lba);
+	dev->admin.sanitize.pos = pos;
+}
+
+static void test_sanitize(void)
+{
+	const u32 event = EVENT(6, 1, NVME_LOG_SANITIZE);
+	const struct nvme_sanitize_log *log;
+	struct nvme_command cmd = { .opcode = NVME_NVM_READ };
+	struct nvme_completion cqe;
+	u16 cid, last = 0;
+	unsigned int i;
+
+	expect_sstat(NVME_SANITIZE_NEVER);
+	for (i = 0; i < 8; i++)
+		if (!i || i > 4)
+			check_dnr(command(NVME_ADMIN_SANITIZE, 0, i, 0, NULL),
+				  NVME_SC_INVALID_FIELD);
+	/* Nothing has failed: nothing happens */
+	check(!command(NVME_ADMIN_SANITIZE, 0, 1, 0, NULL));
+	expect_sstat(NVME_SANITIZE_NEVER);
+
+	/* A block erase, with a read in flight and a test running */
+	check(!io(NVME_NVM_WRITE_UNCOR, 7, 1));
+	memset(dev->storage, 0x5a, dev->storage_bytes);
+	check(!self_test(0, 2));
+	cid = request_event();
+	nvmev_timing_set_latency(&dev->timing, NVMEV_READ, NSEC_PER_SEC);
+	cmd.nsid = cpu_to_le32(1);
+	cmd.prp1 = cpu_to_le64(DATA_AT);
+	uspace_submit(dev, &queue, &cmd);
+	uspace_run(dev, 2);
+	sanitize_start(NVME_SANITIZE_BLOCK_ERASE, 0);
+	uspace_run(dev, 1);
+	check(uspace_reap(dev, &queue, &cqe));
+	check_status(le16_to_cpu(cqe.status) >> 1,
+		     NVME_SC_SANITIZE_IN_PROGRESS);
+	test_sanitize_restrictions();
+	dev->admin.sanitize.pos = 0;
+	/* A reset does not stop it */
+	device_reset();
+	cid = request_event();
+	sanitize_wait();
+	expect_event(cid, event);
+	expect_storage(0);
+	expect_sstat(NVME_SANITIZE_DONE | NVME_SANITIZE_ALL_ERASED);
+	log = sanitize_log();
+	check(le32_to_cpu(log->scdw10) == NVME_SANITIZE_BLOCK_ERASE);
+	check(log->estimates[0] == cpu_to_le32(NVME_SANITIZE_NO_ESTIMATE));
+	check(self_test_log()->results[0].status == 0x29);
+	nvmev_timing_set_latency(&dev->timing, NVMEV_READ, 1000);
+	check(!io(NVME_NVM_READ, 7, 1));
+
+	/* The event is masked until the log is read; then comes the next */
+	cid = request_event();
+	sanitize_start(NVME_SANITIZE_CRYPTO_ERASE, 0);
+	sanitize_wait();
+	expect_no_event();
+	check(!get_log(NVME_LOG_SANITIZE, 512, 0));
+	sanitize_start(NVME_SANITIZE_CRYPTO_ERASE, 0);
+	sanitize_wait();
+	expect_event(cid, event);
+
+	/* What is refused changes nothing; any write does */
+	check_dnr(io(NVME_NVM_WRITE, ~0ULL, 1), NVME_SC_LBA_RANGE);
+	check(!io(NVME_NVM_READ, 0, 1));
+	expect_sstat(NVME_SANITIZE_DONE | NVME_SANITIZE_ALL_ERASED);
+	check(!io(NVME_NVM_WRITE_ZEROES, 0, 1));
+	expect_sstat(NVME_SANITIZE_DONE);
+
+	/* Overwriting: the last pass writes the pattern, inverted or not */
+	for (i = 1; i <= 3; i++) {
+		sanitize_start(NVME_SANITIZE_NO_DEALLOC | NVME_SANITIZE_OIPBP |
+			       i << 4 | NVME_SANITIZE_OVERWRITE, 0x12345678);
+		if (i == 2) {
+			/* The first of two is the inverted one */
+			while (!dev->admin.sanitize.pass)
+				nvmev_ctrl_poll(dev);
+			check(*(u32 *)(dev->storage + dev->storage_bytes - 4) ==
+			      0xedcba987);
+		}
+		sanitize_wait();
+		expect_storage(0x12345678);
+		expect_sstat(NVME_SANITIZE_DONE | NVME_SANITIZE_ALL_ERASED |
+			     i << 3);
+	}
+	/* 0 passes are 16; deallocated afterwards, so that zeroes are read */
+	sanitize_start(NVME_SANITIZE_OVERWRITE, 0xffffffff);
+	for (i = 0; i < 1000 && dev->admin.sanitize.running; i++) {
+		nvmev_ctrl_poll(dev);
+		if (!dev->admin.sanitize.running)
+			break;
+		log = sanitize_log();
+		if (!dev->admin.sanitize.running)
+			break;
+		check((le16_to_cpu(log->sstat) & 7) == NVME_SANITIZE_RUNNING);
+		check(le16_to_cpu(log->sprog) >= last);
+		last = le16_to_cpu(log->sprog);
+	}
+	check(last > 32768);
+	expect_sstat(NVME_SANITIZE_DONE | NVME_SANITIZE_ALL_ERASED | 16 << 3);
+	expect_storage(0);
+	device_reset();
+	expect_sstat(NVME_SANITIZE_DONE | NVME_SANITIZE_ALL_ERASED | 16 << 3);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -629,6 +940,8 @@ int main(int argc, char **argv)
 	test_features();
 	test_events();
 	test_namespaces();
+	test_self_test();
+	test_sanitize();
 	uspace_device_destroy(dev);
 	puts("admin: ok");
 	return 0;

@@ -118,6 +118,7 @@ static void fuzz_entry(struct nvmev_dev *dev, struct input *in)
 		NVME_ADMIN_SET_FEATURES, NVME_ADMIN_GET_FEATURES,
 		NVME_ADMIN_ASYNC_EVENT, NVME_ADMIN_NS_MGMT,
 		NVME_ADMIN_NS_ATTACH, NVME_ADMIN_FORMAT_NVM,
+		NVME_ADMIN_SELF_TEST, NVME_ADMIN_SANITIZE,
 	};
 	u8 qid = take(in, 1) % 4, how = take(in, 1);
 	u8 slot = how < 64 ? how % QUEUE_SIZE : tails[qid];
@@ -249,9 +250,11 @@ static void check_alive(struct nvmev_dev *dev)
 	check(!nvmev_timing_set_slots(&dev->timing, 1));
 	/* An erasure goes on through resets */
 	check(uspace_disable(dev));
-	for (i = 0; i < 10000 && dev->admin.job.running; i++)
+	for (i = 0; i < 10000 && (dev->admin.job.running ||
+				  dev->admin.sanitize.running); i++)
 		uspace_run(dev, 1);
 	check(!dev->admin.job.running);
+	check(!dev->admin.sanitize.running);
 	check(uspace_enable(dev, &admin));
 	check(!uspace_create_queue(dev, &admin, &queue, 1, 16, QUEUE_AT(1)));
 	for (i = 0; i < NVMEV_MAX_NS; i++)

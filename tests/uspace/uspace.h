@@ -37,6 +37,7 @@ typedef u16 __bitwise __le16;
 typedef u32 __bitwise __le32;
 typedef u64 __bitwise __le64;
 
+#define __force
 #define __packed	__attribute__((packed))
 #define __printf(a, b)	__attribute__((format(printf, a, b)))
 #define likely(x)	__builtin_expect(!!(x), 1)
@@ -140,6 +141,15 @@ USPACE_UNALIGNED(16, le)
 USPACE_UNALIGNED(32, le)
 USPACE_UNALIGNED(64, le)
 USPACE_UNALIGNED(64, be)
+
+static inline void *memset32(void *p, u32 v, size_t n)
+{
+	u32 *words = p;
+
+	while (n--)
+		*words++ = v;
+	return p;
+}
 
 /* --- bits ------------------------------------------------------------------ */
 
