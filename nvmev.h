@@ -318,6 +318,7 @@ u32 nvmev_sq_pending(struct nvmev_dev *dev, struct nvmev_sq *sq);
 void nvmev_sq_mark(struct nvmev_sq *sq, u64 now_ns);
 u64 nvmev_sq_seen_ns(struct nvmev_sq *sq, u64 now_ns);
 void nvmev_sq_fetch(struct nvmev_sq *sq, struct nvme_command *cmd);
+void nvmev_sq_unfetch(struct nvmev_sq *sq, u64 seen_ns);
 bool nvmev_cq_full(struct nvmev_dev *dev, struct nvmev_cq *cq);
 u32 nvmev_cq_room(struct nvmev_dev *dev, struct nvmev_cq *cq);
 void nvmev_cq_post(struct nvmev_cq *cq, const struct nvmev_sq *sq, __le16 cid,
@@ -419,6 +420,7 @@ enum nvmev_io_state {
 	NVMEV_IO_FREE,
 	NVMEV_IO_TRANSFER,
 	NVMEV_IO_DUE,
+	NVMEV_IO_FLUSH,
 	NVMEV_IO_BLOCKED,
 };
 
@@ -459,7 +461,10 @@ struct nvmev_io {
 	u64 offset;
 	u64 bytes;
 	u64 pos;
-	void *piece;
+	union {
+		void *piece;
+		struct nvmev_io *blocker;
+	};
 	u32 piece_len;
 	u32 range;
 	u64 seen_ns;
@@ -498,6 +503,7 @@ struct nvmev_call {
  * @transfers: commands whose data has still to be moved, by due time
  * @erasures: commands that only erase, however long that takes
  * @due: commands that wait for their time
+ * @flushes: Flush commands that are due, and wait for writes before them
  * @nr_blocked: commands that wait for room in their CQ
  * @unsignalled: some CQ has completions without an interrupt yet
  * @worked_ns: when there was last something to do
@@ -523,6 +529,7 @@ struct nvmev_worker {
 	struct timerqueue_head transfers;
 	struct timerqueue_head erasures;
 	struct timerqueue_head due;
+	struct list_head flushes;
 	unsigned int nr_blocked;
 	bool unsignalled;
 	u64 worked_ns;

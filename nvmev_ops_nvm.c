@@ -505,18 +505,59 @@ static void nvmev_io_fail(struct nvmev_worker *worker, struct nvmev_io *io)
 	nvmev_io_finish(worker, io, 0);
 }
 
-/*
- * A Flush waits for writes that were due before it and are late: 6.8. Those of
- * another worker are bound by their due time alone.
- */
-static bool nvmev_io_must_wait(struct nvmev_worker *worker,
-			       const struct nvmev_io *io)
+static bool nvmev_due_before(struct timerqueue_head *queue,
+			     const struct nvmev_io *io)
 {
-	const struct timerqueue_node *first =
-		timerqueue_getnext(&worker->transfers);
+	const struct timerqueue_node *first = timerqueue_getnext(queue);
 
-	return unlikely(io->kind == NVMEV_OTHER) && first &&
-	       first->expires <= io->due.expires;
+	return first && first->expires <= io->due.expires;
+}
+
+static bool nvmev_flush_waits_for(const struct nvmev_io *flush,
+				  const struct nvmev_io *io)
+{
+	return io->state == NVMEV_IO_TRANSFER && io->op->write &&
+	       (!flush->ns || flush->ns == io->ns) &&
+	       io->due.expires <= flush->due.expires;
+}
+
+/*
+ * A Flush that is due waits for the writes and erasures of its namespace that
+ * were due before it and have not been moved yet: 6.8. Those of another worker
+ * are bound by their due time alone.
+ */
+static bool nvmev_flush_must_wait(struct nvmev_worker *worker,
+				  struct nvmev_io *flush)
+{
+	struct nvmev_sq *sq;
+	u32 i;
+
+	if (likely(!nvmev_due_before(&worker->transfers, flush) &&
+		   !nvmev_due_before(&worker->erasures, flush)))
+		return false;
+	list_for_each_entry(sq, &worker->sqs, node) {
+		for (i = 0; i < sq->ring.size; i++) {
+			if (nvmev_flush_waits_for(flush, &sq->ios[i])) {
+				flush->blocker = &sq->ios[i];
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* Posts those that wait no more; looks for another write only when one is done */
+static void nvmev_worker_check_flushes(struct nvmev_worker *worker)
+{
+	struct nvmev_io *io, *next;
+
+	list_for_each_entry_safe(io, next, &worker->flushes, node) {
+		if (nvmev_flush_waits_for(io, io->blocker) ||
+		    nvmev_flush_must_wait(worker, io))
+			continue;
+		list_del(&io->node);
+		nvmev_io_finish(worker, io, nvmev_clock_ns());
+	}
 }
 
 static void nvmev_worker_signal(struct nvmev_worker *worker)
@@ -545,10 +586,16 @@ static bool nvmev_worker_complete_due(struct nvmev_worker *worker)
 			break;
 		io = container_of(node, struct nvmev_io, due);
 		now_ns = nvmev_clock_ns();
-		if (now_ns < (u64)node->expires ||
-		    nvmev_io_must_wait(worker, io))
+		if (now_ns < (u64)node->expires)
 			break;
 		timerqueue_del(&worker->due, node);
+		/* Others that are due need not wait with it */
+		if (unlikely(io->kind == NVMEV_OTHER) &&
+		    nvmev_flush_must_wait(worker, io)) {
+			io->state = NVMEV_IO_FLUSH;
+			list_add_tail(&io->node, &worker->flushes);
+			continue;
+		}
 		nvmev_io_finish(worker, io, now_ns);
 	}
 	if (worker->unsignalled)
@@ -755,6 +802,14 @@ static void nvmev_fused_pair(struct nvmev_dev *dev, struct nvmev_io *first,
 	}
 }
 
+/* Whether a first half has its second half in the queue, and no room for it */
+static bool nvmev_fused_alone(const struct nvmev_sq *sq,
+			      const struct nvmev_io *io, bool more)
+{
+	return (io->cmd.flags & NVME_CMD_FUSE) == NVME_CMD_FUSE_FIRST && more &&
+	       list_empty(&sq->free);
+}
+
 /* Decides about fused commands among those just fetched */
 static void nvmev_fused_check(struct nvmev_dev *dev, struct nvmev_io **ios,
 			      u32 nr)
@@ -835,8 +890,16 @@ static bool nvmev_worker_fetch(struct nvmev_worker *worker,
 		list_del_init(&io->node);
 		nvmev_sq_fetch(sq, &io->cmd);
 		io->seen_ns = nvmev_sq_seen_ns(sq, now_ns);
+		if (unlikely(io->cmd.flags & NVME_CMD_FUSE)) {
+			/* Both halves together, or later */
+			if (nvmev_fused_alone(sq, io, nr + 1 < pending)) {
+				nvmev_sq_unfetch(sq, io->seen_ns);
+				list_add(&io->node, &sq->free);
+				break;
+			}
+			fused = true;
+		}
 		io->status = nvmev_nvm_check(dev, io);
-		fused |= io->cmd.flags & NVME_CMD_FUSE;
 		trace_nvmev_fetch(io);
 		ios[nr++] = io;
 	}
@@ -908,6 +971,8 @@ bool nvmev_worker_poll(struct nvmev_worker *worker)
 	worker->polled_ns = polled_ns;
 	worked |= nvmev_worker_transfer(worker);
 	worked |= nvmev_worker_complete_due(worker);
+	if (unlikely(!list_empty(&worker->flushes)))
+		nvmev_worker_check_flushes(worker);
 	if (unlikely(worker->nr_blocked)) {
 		nvmev_worker_unblock(worker);
 		worked |= worker->unsignalled;
@@ -1045,6 +1110,13 @@ void nvmev_worker_add_sq(struct nvmev_sq *sq)
 	nvmev_worker_call(sq->cq->worker, nvmev_worker_do_add_sq, sq);
 }
 
+/* What waits for its time, or for its data; all else has its status already */
+static bool nvmev_io_waits(const struct nvmev_io *io)
+{
+	return io->state == NVMEV_IO_TRANSFER || io->state == NVMEV_IO_DUE ||
+	       io->state == NVMEV_IO_FLUSH;
+}
+
 /* Takes a command out of whatever it waits in */
 static void nvmev_io_unqueue(struct nvmev_worker *worker, struct nvmev_io *io)
 {
@@ -1054,6 +1126,9 @@ static void nvmev_io_unqueue(struct nvmev_worker *worker, struct nvmev_io *io)
 		break;
 	case NVMEV_IO_DUE:
 		timerqueue_del(&worker->due, &io->due);
+		break;
+	case NVMEV_IO_FLUSH:
+		list_del(&io->node);
 		break;
 	case NVMEV_IO_BLOCKED:
 		list_del(&io->node);
@@ -1114,8 +1189,7 @@ void nvmev_worker_drop_ns(struct nvmev_worker *worker, struct nvmev_ns *ns,
 		for (i = 0; i < sq->ring.size; i++) {
 			struct nvmev_io *io = &sq->ios[i];
 
-			if (io->ns != ns || (io->state != NVMEV_IO_TRANSFER &&
-					     io->state != NVMEV_IO_DUE))
+			if (io->ns != ns || !nvmev_io_waits(io))
 				continue;
 			nvmev_io_unqueue(worker, io);
 			io->status = status;
@@ -1139,9 +1213,7 @@ static void nvmev_worker_do_abort(struct nvmev_worker *worker, void *arg)
 		struct nvmev_io *io = &abort->sq->ios[i];
 
 		/* What is due already completes with its own status */
-		if (io->cmd.cid != abort->cid ||
-		    (io->state != NVMEV_IO_TRANSFER &&
-		     io->state != NVMEV_IO_DUE))
+		if (io->cmd.cid != abort->cid || !nvmev_io_waits(io))
 			continue;
 		nvmev_io_unqueue(worker, io);
 		io->status = NVME_SC_ABORT_REQ;
@@ -1196,6 +1268,7 @@ int nvmev_workers_start(struct nvmev_dev *dev)
 		timerqueue_init_head(&worker->transfers);
 		timerqueue_init_head(&worker->erasures);
 		timerqueue_init_head(&worker->due);
+		INIT_LIST_HEAD(&worker->flushes);
 
 		task = kthread_create_on_node(nvmev_worker_thread, worker,
 					      cpu_to_node(worker->cpu),

@@ -288,6 +288,29 @@ void nvmev_sq_fetch(struct nvmev_sq *sq, struct nvme_command *cmd)
 }
 
 /**
+ * nvmev_sq_unfetch() - put the entry fetched last back
+ * @sq: the queue
+ * @seen_ns: what nvmev_sq_seen_ns() said of it
+ *
+ * Context: the owner of the queue, before anything else of it is used.
+ */
+void nvmev_sq_unfetch(struct nvmev_sq *sq, u64 seen_ns)
+{
+	u32 tail = sq->head;
+
+	sq->head = (tail ?: sq->ring.size) - 1;
+	/* Its mark has gone with it, when it was the last one before that */
+	if (sq->nr_marks && sq->marks[0].seen_ns == seen_ns)
+		return;
+	if (sq->nr_marks == NVMEV_MAX_MARKS)
+		sq->nr_marks--;
+	memmove(sq->marks + 1, sq->marks, sq->nr_marks * sizeof(*sq->marks));
+	sq->marks[0].tail = tail;
+	sq->marks[0].seen_ns = seen_ns;
+	sq->nr_marks++;
+}
+
+/**
  * nvmev_cq_full() - whether a completion queue has no room
  * @dev: the device
  * @cq: the queue

@@ -286,6 +286,96 @@ static void test_fused(struct nvmev_dev *dev, struct uspace_queue *queue)
 	check(status_of(dev, queue) == NVME_SC_INVALID_FIELD);
 }
 
+/* Both halves wait for room when there is some for the first half alone */
+static void test_fused_room(struct nvmev_dev *dev, struct uspace_queue *queue)
+{
+	struct nvme_command read = { .opcode = NVME_NVM_READ };
+	struct nvme_command compare = { .opcode = NVME_NVM_COMPARE,
+					.flags = 1 };
+	struct nvme_command write = { .opcode = NVME_NVM_WRITE, .flags = 2 };
+	u32 i, done = 0;
+	int status;
+
+	set_range(&read, 0, 1);
+	set_range(&compare, 9, 1);
+	set_range(&write, 9, 1);
+	read.prp1 = cpu_to_le64(DATA_AT + 8192);
+	compare.prp1 = cpu_to_le64(DATA_AT);
+	write.prp1 = cpu_to_le64(DATA_AT + 4096);
+	memcpy(uspace_host + DATA_AT, dev->storage + 9 * 512, 512);
+	memset(uspace_host + DATA_AT + 4096, 0x99, 512);
+
+	/* One entry of the queue less than it has commands, all in flight */
+	for (i = 0; i < queue->size - 1; i++)
+		uspace_submit(dev, queue, &read);
+	uspace_run(dev, 10);
+	uspace_submit(dev, queue, &compare);
+	uspace_submit(dev, queue, &write);
+	while (done < queue->size + 1) {
+		status = status_of(dev, queue);
+		if (status) {
+			fprintf(stderr, "command %u: status %#x\n", done,
+				status);
+			exit(1);
+		}
+		done++;
+	}
+	check(((u8 *)dev->storage)[9 * 512] == 0x99);
+}
+
+static bool reap_cid(struct nvmev_dev *dev, struct uspace_queue *queue, u16 cid)
+{
+	struct nvme_completion cqe;
+
+	if (!uspace_reap(dev, queue, &cqe))
+		return false;
+	check(!(le16_to_cpu(cqe.status) >> 1));
+	check(le16_to_cpu(cqe.cid) == cid);
+	return true;
+}
+
+/*
+ * A Flush waits for a write that is late, and for an erasure, on another queue
+ * of the same worker. A read that comes after it does not wait with it.
+ */
+static void test_flush(struct nvmev_dev *dev, struct uspace_queue *writes,
+		       struct uspace_queue *others, u8 opcode, u32 blocks)
+{
+	const u64 latency_ns = dev->timing.config.latency_ns[0];
+	struct nvme_command write = { .opcode = opcode };
+	struct nvme_command flush = { .opcode = NVME_NVM_FLUSH };
+	struct nvme_command read = { .opcode = NVME_NVM_READ };
+	u16 write_cid, flush_cid, read_cid;
+	u32 i, all = NVME_NSID_ALL;
+
+	nvmev_timing_set_latency(&dev->timing, NVMEV_READ, 0);
+	nvmev_timing_set_latency(&dev->timing, NVMEV_WRITE, 0);
+	uspace_now_ns += NSEC_PER_SEC;
+	set_range(&write, 0, blocks);
+	set_range(&read, 0, 1);
+	set_prps(&write, DATA_AT, opcode == NVME_NVM_WRITE ? blocks << 9 : 0,
+		 LISTS_AT);
+	read.prp1 = cpu_to_le64(DATA_AT);
+	flush.nsid = cpu_to_le32(opcode == NVME_NVM_WRITE ? 1 : all);
+
+	write_cid = uspace_submit(dev, writes, &write);
+	uspace_run(dev, 1);
+	flush_cid = uspace_submit(dev, others, &flush);
+	uspace_run(dev, 1);
+	read_cid = uspace_submit(dev, others, &read);
+	uspace_run(dev, 2);
+	check(reap_cid(dev, others, read_cid));
+	for (i = 0; i < 10000 && !reap_cid(dev, writes, write_cid); i++) {
+		check(!reap_cid(dev, others, flush_cid));
+		uspace_run(dev, 1);
+	}
+	check(i > 3 && i < 10000);
+	uspace_run(dev, 1);
+	check(reap_cid(dev, others, flush_cid));
+	nvmev_timing_set_latency(&dev->timing, NVMEV_READ, latency_ns);
+	nvmev_timing_set_latency(&dev->timing, NVMEV_WRITE, latency_ns);
+}
+
 /* 6.16: unreadable until written, block by block */
 static void test_uncorrectable(struct nvmev_dev *dev,
 			       struct uspace_queue *queue)
@@ -509,6 +599,9 @@ static void run_virtual(void)
 	test_data(dev, &queues[0]);
 	test_refusals(dev, &queues[1]);
 	test_fused(dev, &queues[1]);
+	test_fused_room(dev, &queues[1]);
+	test_flush(dev, &queues[0], &queues[2], NVME_NVM_WRITE, 4096);
+	test_flush(dev, &queues[0], &queues[2], NVME_NVM_WRITE_ZEROES, 16384);
 	test_uncorrectable(dev, &queues[1]);
 	test_namespaces(dev, &admin, &queues[1]);
 	test_due(dev, &queues[2]);

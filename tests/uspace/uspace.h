@@ -224,6 +224,12 @@ static inline void list_del_init(struct list_head *node)
 	     &pos->member != (head);					\
 	     pos = list_first_entry(&pos->member, __typeof__(*pos), member))
 
+#define list_for_each_entry_safe(pos, n, head, member)			\
+	for (pos = list_first_entry(head, __typeof__(*pos), member),	\
+	     n = list_first_entry(&pos->member, __typeof__(*pos), member); \
+	     &pos->member != (head);					\
+	     pos = n, n = list_first_entry(&n->member, __typeof__(*n), member))
+
 /* --- timerqueue ------------------------------------------------------------ */
 
 /* First in, first out among equal times, as the kernel's tree has it */
