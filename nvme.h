@@ -96,6 +96,8 @@ enum nvme_nvm_opcode {
 	NVME_NVM_WRITE_ZEROES		= 0x08,
 	NVME_NVM_DSM			= 0x09,
 	NVME_NVM_VERIFY			= 0x0c,
+	/* Of TP4065, later in revision 2.0 */
+	NVME_NVM_COPY			= 0x19,
 };
 
 /* Status: code type in bits 10:8, code in bits 7:0, 4.6.1 */
@@ -134,6 +136,8 @@ enum nvme_status {
 	NVME_SC_THIN_PROV_NOT_SUPP	= 0x11b,
 	NVME_SC_CTRL_LIST_INVALID	= 0x11c,
 	NVME_SC_SELF_TEST_IN_PROGRESS	= 0x11d,
+
+	NVME_SC_CMD_SIZE_LIMIT		= 0x183,
 
 	NVME_SC_READ_ERROR		= 0x281,
 	NVME_SC_COMPARE_FAILED		= 0x285,
@@ -206,6 +210,22 @@ struct nvme_dsm_range {
 };
 
 static_assert(sizeof(struct nvme_dsm_range) == 16);
+
+/* Copy, TP4065: CDW12, and a source range of format 0 */
+#define NVME_COPY_NR			GENMASK(7, 0)
+#define NVME_COPY_FORMAT		GENMASK(11, 8)
+
+struct nvme_copy_range {
+	__le64	rsvd0;
+	__le64	slba;
+	__le16	nlb;
+	u8	rsvd18[6];
+	__le32	eilbrt;
+	__le16	elbat;
+	__le16	elbatm;
+};
+
+static_assert(sizeof(struct nvme_copy_range) == 32);
 
 /* Identify, 5.15 */
 enum nvme_identify_cns {
@@ -317,7 +337,7 @@ struct nvme_id_ctrl {
 	u8	nvscc;
 	u8	nwpc;
 	__le16	acwu;
-	u8	rsvd534[2];
+	__le16	ocfs;
 	__le32	sgls;
 	__le32	mnan;
 	u8	rsvd544[224];
@@ -356,6 +376,9 @@ static_assert(sizeof(struct nvme_id_ctrl) == NVME_IDENTIFY_SIZE);
 #define NVME_ID_ONCS_SELECT		BIT(4)
 #define NVME_ID_ONCS_TIMESTAMP		BIT(6)
 #define NVME_ID_ONCS_VERIFY		BIT(7)
+#define NVME_ID_ONCS_COPY		BIT(8)
+/* Copy takes source ranges of format 0 */
+#define NVME_ID_OCFS_FORMAT_0		BIT(0)
 /* The Flush command takes the broadcast NSID */
 #define NVME_ID_VWC_FLUSH_ALL		(3 << 1)
 #define NVME_ID_VWC_PRESENT		BIT(0)
@@ -394,7 +417,10 @@ struct nvme_id_ns {
 	__le16	npdg;
 	__le16	npda;
 	__le16	nows;
-	u8	rsvd74[18];
+	__le16	mssrl;
+	__le32	mcl;
+	u8	msrc;
+	u8	rsvd81[11];
 	__le32	anagrpid;
 	u8	rsvd96[3];
 	u8	nsattr;

@@ -49,6 +49,11 @@
 #define NVMEV_MDTS		9
 #define NVMEV_MAX_TRANSFER	(NVME_PAGE_SIZE << NVMEV_MDTS)
 
+/* Copy: source ranges, blocks of each and of all */
+#define NVMEV_COPY_RANGES	128
+#define NVMEV_COPY_RANGE_LBAS	4096
+#define NVMEV_COPY_LBAS		32768
+
 #define NVMEV_AERL		3
 #define NVMEV_AER_TYPES		7
 #define NVMEV_ACL		3
@@ -428,7 +433,7 @@ enum nvmev_io_state {
  * struct nvmev_io - an I/O command in the device; its worker's
  * @due: node in nvmev_worker.transfers, .erasures or .due, expires at the due
  *       time
- * @node: in nvmev_sq.free or nvmev_cq.blocked
+ * @node: in nvmev_sq.free, nvmev_worker.flushes or nvmev_cq.blocked
  * @cmd: the copy that was fetched
  * @sq: where it came from
  * @ns: the namespace that it names
@@ -441,8 +446,9 @@ enum nvmev_io_state {
  * @bytes: length of the current range
  * @pos: bytes done of it
  * @piece: host memory that @prp gave and that is not used yet
- * @piece_len: its length
- * @range: Dataset Management: the current range
+ * @piece_len: its length; Copy: bytes done of the current range
+ * @blocker: Flush: a write that it waits for
+ * @range: Dataset Management and Copy: the current range
  * @seen_ns: when the submission was seen
  * @wait_ns: queueing delay in the model
  * @prp: the walk over the host's memory

@@ -59,7 +59,9 @@ static void nvmev_identify_ctrl(struct nvmev_dev *dev, struct nvme_id_ctrl *id)
 	id->oncs = cpu_to_le16(NVME_ID_ONCS_COMPARE | NVME_ID_ONCS_DSM |
 			       NVME_ID_ONCS_WRITE_UNCOR |
 			       NVME_ID_ONCS_WRITE_ZEROES | NVME_ID_ONCS_SELECT |
-			       NVME_ID_ONCS_TIMESTAMP | NVME_ID_ONCS_VERIFY);
+			       NVME_ID_ONCS_TIMESTAMP | NVME_ID_ONCS_VERIFY |
+			       NVME_ID_ONCS_COPY);
+	id->ocfs = cpu_to_le16(NVME_ID_OCFS_FORMAT_0);
 	id->fuses = cpu_to_le16(NVME_ID_FUSES_COMPARE_WRITE);
 	id->fna = NVME_ID_FNA_CRYPTO_ERASE;
 	id->vwc = NVME_ID_VWC_FLUSH_ALL | NVME_ID_VWC_PRESENT;
@@ -99,6 +101,9 @@ static void nvmev_identify_ns(struct nvmev_dev *dev, const struct nvmev_ns *ns,
 	/* Compare and Write, fused, goes up to a page: zero's based */
 	id->nacwu = cpu_to_le16((NVME_PAGE_SIZE >> ns->lba_shift) - 1);
 	id->fpi = NVME_ID_NS_FPI_SUPPORTED | nvmev_format_remains(dev, ns);
+	id->mssrl = cpu_to_le16(NVMEV_COPY_RANGE_LBAS);
+	id->mcl = cpu_to_le32(NVMEV_COPY_LBAS);
+	id->msrc = NVMEV_COPY_RANGES - 1;
 	put_unaligned_le64(ns->bytes, id->nvmcap);
 	nvmev_ns_eui64(dev, ns, id->eui64);
 	memcpy(id->nguid, "nvmev\0\0\0", 8);

@@ -31,8 +31,9 @@ static u16 nvmev_error_location(const struct nvme_command *cmd, u16 qid,
 		return NVMEV_AT(nsid);
 	case NVME_SC_LBA_RANGE:
 		/* SLBA, unless the ranges are in the data */
-		return qid && cmd->opcode == NVME_NVM_DSM ? NVMEV_NO_LOCATION :
-							    NVMEV_AT(cdw10);
+		return qid && (cmd->opcode == NVME_NVM_DSM ||
+			       cmd->opcode == NVME_NVM_COPY) ?
+			       NVMEV_NO_LOCATION : NVMEV_AT(cdw10);
 	case NVME_SC_PRP_OFFSET_INVALID:
 		/* Otherwise PRP2 or an entry of a list */
 		return le64_to_cpu(cmd->prp1) % 4 ? NVMEV_AT(prp1) :

@@ -55,6 +55,7 @@
  * @check: further checks; sets the cost where @lba_range does not
  * @end: what becomes of the blocks when all of a range have been moved
  * @chunk: moves bytes that lie within one page of the storage, under its lock
+ * @move: instead of @chunk and @end: moves some bytes, true when it was the last
  */
 struct nvmev_nvm_op {
 	enum nvmev_kind kind;
@@ -66,6 +67,7 @@ struct nvmev_nvm_op {
 	u16 (*end)(struct nvmev_io *io);
 	u16 (*chunk)(struct nvmev_dev *dev, struct nvmev_io *io, void *storage,
 		     u32 len);
+	bool (*move)(struct nvmev_dev *dev, struct nvmev_io *io, u32 budget);
 };
 
 /* --- moving data ------------------------------------------------------- */
@@ -234,6 +236,140 @@ static u16 nvmev_nvm_mark_bad(struct nvmev_io *io)
 				 io->bytes >> io->ns->lba_shift);
 }
 
+/* --- Copy, TP4065 ---------------------------------------------------------- */
+
+/* A source range; the host may have changed it since it was checked */
+static u16 nvmev_copy_range(struct nvmev_dev *dev, const struct nvmev_io *io,
+			    u32 index, struct nvmev_extent *extent)
+{
+	struct nvme_copy_range range;
+	u16 status;
+
+	status = nvmev_prp_read(dev, &io->cmd, index * sizeof(range), &range,
+				sizeof(range));
+	if (status)
+		return status;
+	extent->lba = le64_to_cpu(range.slba);
+	extent->nr = le16_to_cpu(range.nlb) + 1;
+	if (extent->nr > NVMEV_COPY_RANGE_LBAS)
+		return NVME_SC_CMD_SIZE_LIMIT | NVME_SC_DNR;
+	if (extent->lba >= io->ns->nr_lba ||
+	    extent->nr > io->ns->nr_lba - extent->lba)
+		return NVME_SC_LBA_RANGE | NVME_SC_DNR;
+	if (nvmev_ns_is_bad(io->ns, extent->lba, extent->nr))
+		return NVME_SC_READ_ERROR;
+	return NVME_SC_SUCCESS;
+}
+
+static u16 nvmev_copy_check(struct nvmev_dev *dev, struct nvmev_io *io)
+{
+	u32 cdw12 = le32_to_cpu(io->cmd.cdw12);
+	u32 nr = FIELD_GET(NVME_COPY_NR, cdw12) + 1;
+	const struct nvmev_ns *ns = io->ns;
+	u64 slba = nvmev_io_lba(io), nlb = 0;
+	struct nvmev_extent extent;
+	u16 status;
+	u32 i;
+
+	if (FIELD_GET(NVME_COPY_FORMAT, cdw12))
+		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	if (nr > NVMEV_COPY_RANGES)
+		return NVME_SC_CMD_SIZE_LIMIT | NVME_SC_DNR;
+	for (i = 0; i < nr; i++) {
+		status = nvmev_copy_range(dev, io, i, &extent);
+		if (status)
+			return status;
+		nlb += extent.nr;
+	}
+	if (nlb > NVMEV_COPY_LBAS)
+		return NVME_SC_CMD_SIZE_LIMIT | NVME_SC_DNR;
+	if (slba >= ns->nr_lba || nlb > ns->nr_lba - slba)
+		return NVME_SC_LBA_RANGE | NVME_SC_DNR;
+
+	io->offset = ns->offset + (slba << ns->lba_shift);
+	io->bytes = nlb << ns->lba_shift;
+	io->units = DIV_ROUND_UP(io->bytes, NVMEV_UNIT);
+	io->piece_len = 0;
+	return NVME_SC_SUCCESS;
+}
+
+/* What is copied is read and written: units, and latencies, of both kinds */
+static u64 nvmev_copy_due(struct nvmev_dev *dev, struct nvmev_io *io,
+			  u64 write_due_ns)
+{
+	const u64 *latency_ns = dev->timing.config.latency_ns;
+	u64 read_due_ns, wait_ns;
+
+	read_due_ns = nvmev_timing_due(&dev->timing, NVMEV_READ, io->seen_ns,
+				       io->units, &wait_ns);
+	io->wait_ns = max(io->wait_ns, wait_ns);
+	return max(read_due_ns + latency_ns[NVMEV_WRITE],
+		   write_due_ns + latency_ns[NVMEV_READ]);
+}
+
+/* Within a page at both ends, with both pages locked, the lower lock first */
+static void nvmev_copy_piece(struct nvmev_dev *dev, u64 to, u64 from, u32 len)
+{
+	u32 a = (to >> NVME_PAGE_SHIFT) % NVMEV_RANGE_LOCKS;
+	u32 b = (from >> NVME_PAGE_SHIFT) % NVMEV_RANGE_LOCKS;
+
+	spin_lock(&dev->range_locks[min(a, b)]);
+	if (a == b) {
+		memmove(dev->storage + to, dev->storage + from, len);
+	} else {
+		spin_lock_nested(&dev->range_locks[max(a, b)],
+				 SINGLE_DEPTH_NESTING);
+		memmove(dev->storage + to, dev->storage + from, len);
+		spin_unlock(&dev->range_locks[max(a, b)]);
+	}
+	spin_unlock(&dev->range_locks[min(a, b)]);
+}
+
+static u32 nvmev_left_of_page(u64 offset)
+{
+	return NVME_PAGE_SIZE - (offset & ~NVME_PAGE_MASK);
+}
+
+static bool nvmev_copy_move(struct nvmev_dev *dev, struct nvmev_io *io,
+			    u32 budget)
+{
+	const struct nvmev_ns *ns = io->ns;
+
+	while (io->pos < io->bytes) {
+		struct nvmev_extent extent;
+		u64 to = io->offset + io->pos, from, left;
+		u32 len;
+
+		if (!budget)
+			return false;
+		/* Fewer than there were: that many are copied */
+		if (io->range > FIELD_GET(NVME_COPY_NR,
+					  le32_to_cpu(io->cmd.cdw12)))
+			break;
+		io->status = nvmev_copy_range(dev, io, io->range, &extent);
+		if (io->status)
+			return true;
+		left = (extent.nr << ns->lba_shift);
+		left -= min_t(u64, left, io->piece_len);
+		if (!left) {
+			io->range++;
+			io->piece_len = 0;
+			continue;
+		}
+		from = ns->offset + (extent.lba << ns->lba_shift) +
+		       io->piece_len;
+		len = min_t(u64, min(left, io->bytes - io->pos),
+			    min(nvmev_left_of_page(to),
+				nvmev_left_of_page(from)));
+		nvmev_copy_piece(dev, to, from, len);
+		io->pos += len;
+		io->piece_len += len;
+		budget -= min(budget, len);
+	}
+	nvmev_nvm_clear_bad(io);
+	return true;
+}
+
 /* --- checks ------------------------------------------------------------- */
 
 static const struct nvmev_nvm_op nvmev_nvm_ops[] = {
@@ -285,6 +421,13 @@ static const struct nvmev_nvm_op nvmev_nvm_ops[] = {
 	[NVME_NVM_VERIFY] = {
 		.kind = NVMEV_READ,
 		.lba_range = true,
+	},
+	/* Not @data: its blocks come from the storage */
+	[NVME_NVM_COPY] = {
+		.kind = NVMEV_WRITE,
+		.write = true,
+		.check = nvmev_copy_check,
+		.move = nvmev_copy_move,
 	},
 };
 
@@ -417,8 +560,11 @@ static void nvmev_nvm_time(struct nvmev_dev *dev, struct nvmev_io *io)
 	} else {
 		due_ns = nvmev_timing_due(&dev->timing, io->kind, io->seen_ns,
 					  io->units, &io->wait_ns);
-		if (io->op->write)
+		if (io->op->write) {
+			if (unlikely(io->op->move))
+				due_ns = nvmev_copy_due(dev, io, due_ns);
 			ns->write_due_ns = max(ns->write_due_ns, due_ns);
+		}
 	}
 	io->due.expires = due_ns;
 }
@@ -674,7 +820,8 @@ static void nvmev_io_transferred(struct nvmev_worker *worker,
 static struct timerqueue_head *nvmev_io_queue(struct nvmev_worker *worker,
 					      const struct nvmev_io *io)
 {
-	return io->op->data ? &worker->transfers : &worker->erasures;
+	return io->op->data || io->op->move ? &worker->transfers :
+					      &worker->erasures;
 }
 
 /* One slice of the command that is due first */
@@ -683,11 +830,14 @@ static bool nvmev_worker_slice(struct nvmev_worker *worker,
 {
 	struct timerqueue_node *node = timerqueue_getnext(queue);
 	struct nvmev_io *io;
+	bool done;
 
 	if (!node)
 		return false;
 	io = container_of(node, struct nvmev_io, due);
-	if (nvmev_io_transfer(worker->dev, io, NVMEV_SLICE)) {
+	done = io->op->move ? io->op->move(worker->dev, io, NVMEV_SLICE) :
+			      nvmev_io_transfer(worker->dev, io, NVMEV_SLICE);
+	if (done) {
 		timerqueue_del(queue, node);
 		nvmev_io_transferred(worker, io);
 	}
@@ -849,8 +999,9 @@ static void nvmev_stat_enter(struct nvmev_stat *stat)
 
 static bool nvmev_io_is_small(const struct nvmev_io *io)
 {
-	return !io->op->chunk || (io->op->lba_range &&
-				  io->bytes <= NVME_PAGE_SIZE);
+	if (!io->op->chunk)
+		return !io->op->move;
+	return io->op->lba_range && io->bytes <= NVME_PAGE_SIZE;
 }
 
 /* Fetches a burst of commands from one queue; true when there were any */

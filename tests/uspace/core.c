@@ -376,6 +376,110 @@ static void test_flush(struct nvmev_dev *dev, struct uspace_queue *writes,
 	nvmev_timing_set_latency(&dev->timing, NVMEV_WRITE, latency_ns);
 }
 
+/* --- Copy ------------------------------------------------------------------------ */
+
+static void copy_range(u32 index, u64 slba, u32 blocks)
+{
+	struct nvme_copy_range *range = (void *)(uspace_host + DATA_AT);
+
+	memset(&range[index], 0, sizeof(*range));
+	range[index].slba = cpu_to_le64(slba);
+	range[index].nlb = cpu_to_le16(blocks - 1);
+}
+
+static void copy_command(struct nvme_command *cmd, u64 sdlba, u32 ranges)
+{
+	memset(cmd, 0, sizeof(*cmd));
+	cmd->opcode = NVME_NVM_COPY;
+	set_range(cmd, sdlba, ranges);
+	cmd->prp1 = cpu_to_le64(DATA_AT);
+}
+
+static void test_copy(struct nvmev_dev *dev, struct uspace_queue *queue)
+{
+	const u64 latency = dev->timing.config.latency_ns[NVMEV_READ];
+	u8 *shadow = malloc(dev->ns[0].bytes), *byte = dev->storage;
+	struct nvme_completion cqe;
+	struct nvme_command cmd;
+	u32 i, j, nr, blocks;
+	u64 start, dest, pos;
+
+	for (pos = 0; pos < dev->ns[0].bytes; pos++)
+		byte[pos] = uspace_random(&seed);
+	memcpy(shadow, dev->storage, dev->ns[0].bytes);
+
+	/* Sources in the first half of the disk, the destination in the other */
+	for (i = 0; i < 300; i++) {
+		nr = 1 + below(below(4) ? 8 : NVMEV_COPY_RANGES);
+		dest = dev->ns[0].nr_lba / 2 + below(100);
+		copy_command(&cmd, dest, nr);
+		pos = dest << 9;
+		for (j = 0; j < nr; j++) {
+			u64 slba = below(dev->ns[0].nr_lba / 2 - 64);
+
+			blocks = 1 + below(60);
+			copy_range(j, slba, blocks);
+			memcpy(shadow + pos, shadow + (slba << 9),
+			       blocks << 9);
+			pos += blocks << 9;
+		}
+		check(!uspace_sync(dev, queue, &cmd, NULL));
+		check(!memcmp(dev->storage, shadow, dev->ns[0].bytes));
+	}
+
+	/* One unit read and one written: both latencies, to the nanosecond */
+	uspace_now_ns += NSEC_PER_SEC;
+	start = uspace_now_ns;
+	copy_range(0, 0, 8);
+	copy_command(&cmd, 64, 1);
+	uspace_submit(dev, queue, &cmd);
+	uspace_run(dev, 3);
+	uspace_now_ns = start + 2 * latency - 1;
+	uspace_run(dev, 3);
+	check(!uspace_reap(dev, queue, &cqe));
+	uspace_now_ns++;
+	uspace_run(dev, 3);
+	check(uspace_reap(dev, queue, &cqe));
+
+	/* What is written can be read again; what cannot be read is not copied */
+	check(!rw(dev, queue, NVME_NVM_WRITE_UNCOR, 100, 1, DATA_AT));
+	copy_range(0, 96, 8);
+	refused(dev, queue, &cmd, NVME_SC_READ_ERROR);
+	copy_range(0, 0, 8);
+	copy_command(&cmd, 96, 1);
+	check(!uspace_sync(dev, queue, &cmd, NULL));
+	check(!dev->ns[0].nr_bad);
+
+	/* Limits, ranges, formats */
+	copy_command(&cmd, 0, NVMEV_COPY_RANGES + 1);
+	refused(dev, queue, &cmd, NVME_SC_CMD_SIZE_LIMIT);
+	copy_range(0, 0, NVMEV_COPY_RANGE_LBAS + 1);
+	copy_command(&cmd, 0, 1);
+	refused(dev, queue, &cmd, NVME_SC_CMD_SIZE_LIMIT);
+	for (i = 0; i < NVMEV_COPY_RANGES; i++)
+		copy_range(i, 0, NVMEV_COPY_LBAS / NVMEV_COPY_RANGES + 1);
+	copy_command(&cmd, 0, NVMEV_COPY_RANGES);
+	refused(dev, queue, &cmd, NVME_SC_CMD_SIZE_LIMIT);
+	copy_range(0, dev->ns[0].nr_lba - 7, 8);
+	copy_command(&cmd, 0, 1);
+	refused(dev, queue, &cmd, NVME_SC_LBA_RANGE);
+	copy_range(0, ~0ULL, 8);
+	refused(dev, queue, &cmd, NVME_SC_LBA_RANGE);
+	copy_range(0, 0, 8);
+	copy_command(&cmd, dev->ns[0].nr_lba - 7, 1);
+	refused(dev, queue, &cmd, NVME_SC_LBA_RANGE);
+	copy_command(&cmd, 0, 1);
+	cmd.cdw12 = cpu_to_le32(1 << 8);
+	refused(dev, queue, &cmd, NVME_SC_INVALID_FIELD);
+	copy_command(&cmd, 0, 1);
+	cmd.flags = 1;
+	refused(dev, queue, &cmd, NVME_SC_FUSED_MISSING);
+	copy_command(&cmd, 0, 1);
+	cmd.prp1 = cpu_to_le64(USPACE_HOST_BYTES);
+	refused(dev, queue, &cmd, NVME_SC_DATA_XFER_ERROR);
+	free(shadow);
+}
+
 /* 6.16: unreadable until written, block by block */
 static void test_uncorrectable(struct nvmev_dev *dev,
 			       struct uspace_queue *queue)
@@ -602,6 +706,7 @@ static void run_virtual(void)
 	test_fused_room(dev, &queues[1]);
 	test_flush(dev, &queues[0], &queues[2], NVME_NVM_WRITE, 4096);
 	test_flush(dev, &queues[0], &queues[2], NVME_NVM_WRITE_ZEROES, 16384);
+	test_copy(dev, &queues[1]);
 	test_uncorrectable(dev, &queues[1]);
 	test_namespaces(dev, &admin, &queues[1]);
 	test_due(dev, &queues[2]);

@@ -132,7 +132,7 @@ static void fuzz_entry(struct nvmev_dev *dev, struct input *in)
 	else if (!qid)
 		cmd->opcode = admin[opcode % ARRAY_SIZE(admin)];
 	else
-		cmd->opcode = opcode % 13;
+		cmd->opcode = opcode % 14 == 13 ? NVME_NVM_COPY : opcode % 14;
 	cmd->flags = take(in, 1) < 16 ? take(in, 1) : 0;
 	cmd->cid = cpu_to_le16(take(in, 1));
 	cmd->nsid = cpu_to_le32(take(in, 1) < 16 ? take(in, 4) : 1);
