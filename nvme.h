@@ -22,6 +22,12 @@
 #define NVME_REG_AQA			0x24
 #define NVME_REG_ASQ			0x28
 #define NVME_REG_ACQ			0x30
+/* Controller memory buffer and boot partitions, 3.1.11 on */
+#define NVME_REG_CMBLOC			0x38
+#define NVME_REG_CMB_END		0x60
+/* Persistent memory region */
+#define NVME_REG_PMRCAP			0xe00
+#define NVME_REG_PMR_END		0xe20
 #define NVME_REG_DBS			0x1000
 
 /* CAP, 3.1.1 */

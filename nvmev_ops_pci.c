@@ -57,6 +57,25 @@ static void nvmev_reg_keep32(struct nvmev_dev *dev, unsigned int reg, u32 val)
 		nvmev_reg_write32(dev, reg, val);
 }
 
+/*
+ * What reads as 0 in a controller without the feature: a reserved register,
+ * then those of the controller memory buffer, the boot partitions and the
+ * persistent memory region. A driver that found something there would use it.
+ */
+static void nvmev_ctrl_keep_absent(struct nvmev_dev *dev)
+{
+	static const u16 ranges[][2] = {
+		{ 0x18, NVME_REG_CSTS },
+		{ NVME_REG_CMBLOC, NVME_REG_CMB_END },
+		{ NVME_REG_PMRCAP, NVME_REG_PMR_END },
+	};
+	unsigned int i, reg;
+
+	for (i = 0; i < ARRAY_SIZE(ranges); i++)
+		for (reg = ranges[i][0]; reg < ranges[i][1]; reg += 4)
+			nvmev_reg_keep32(dev, reg, 0);
+}
+
 static u64 nvmev_ctrl_cap(struct nvmev_dev *dev)
 {
 	return FIELD_PREP(NVME_CAP_MQES, dev->config.queue_depth - 1) |
@@ -231,6 +250,10 @@ static void nvmev_ctrl_update_cc(struct nvmev_dev *dev, u32 cc)
 	} else if ((old & NVME_CC_EN) && !(cc & NVME_CC_EN)) {
 		nvmev_ctrl_disable(dev);
 		csts &= ~(NVME_CSTS_RDY | NVME_CSTS_CFS | NVME_CSTS_SHST);
+		/* All but AQA, ASQ and ACQ is reset, 7.3.2 */
+		WRITE_ONCE(dev->intms, 0);
+		nvmev_reg_write32(dev, NVME_REG_INTMS, 0);
+		nvmev_reg_write32(dev, NVME_REG_INTMC, 0);
 	}
 
 	/*
@@ -296,6 +319,8 @@ static bool nvmev_ctrl_poll_registers(struct nvmev_dev *dev)
 	if (unlikely(val)) {
 		nvmev_reg_write32(dev, NVME_REG_NSSR, 0);
 		if (val == NVME_NSSR_RESET) {
+			/* CSTS.RDY reads 0 when nothing is touched any more */
+			nvmev_ctrl_disable(dev);
 			nvmev_ctrl_reset_registers(dev);
 			nvmev_ctrl_reset_all(dev, NVME_CSTS_NSSRO);
 			worked = true;
@@ -322,6 +347,7 @@ static bool nvmev_ctrl_poll_registers(struct nvmev_dev *dev)
 	nvmev_reg_keep32(dev, NVME_REG_CAP, lower_32_bits(cap));
 	nvmev_reg_keep32(dev, NVME_REG_CAP + 4, upper_32_bits(cap));
 	nvmev_reg_keep32(dev, NVME_REG_VS, NVME_VS_1_4);
+	nvmev_ctrl_keep_absent(dev);
 	return worked;
 }
 
