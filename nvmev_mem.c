@@ -120,8 +120,8 @@ static int nvmev_mem_remove_thread(void *data)
 }
 
 /*
- * Returns -EINTR when the loader was killed meanwhile, whatever came of the
- * block: @removal->err says that.
+ * Tries to take a block; @removal->err says whether it is ours. Returns -errno
+ * when no other block is to be tried: the loader was killed, or is out of means.
  */
 static int nvmev_mem_remove_block(struct nvmev_mem_removal *removal)
 {
@@ -146,10 +146,7 @@ static int nvmev_mem_remove_block(struct nvmev_mem_removal *removal)
 	}
 	kthread_stop(task);
 	put_task_struct(task);
-	if (left < 0)
-		return -EINTR;
-	/* Out of time, which is the block's fault and nobody's wish */
-	return removal->err == -EINTR ? -EBUSY : removal->err;
+	return left < 0 ? -EINTR : 0;
 }
 
 /* Brings a block into use as a person would. udev may have been faster. */
@@ -220,6 +217,7 @@ static bool nvmev_mem_block_ok(u64 start, int node, enum zone_type zone)
 		    page_to_nid(page) != node || page_zonenum(page) != zone)
 			return false;
 	}
+	cond_resched();
 	return true;
 }
 
@@ -262,19 +260,17 @@ static int nvmev_mem_search(struct nvmev_dev *dev, int node,
 			end = start - block;
 			continue;
 		}
-		for (addr = end; addr > start; addr = removal.start) {
+		for (addr = end; addr > start; addr -= block) {
 			removal.start = addr - block;
 			err = nvmev_mem_remove_block(&removal);
 			(*tried)++;
-			if (removal.err)
+			if (err || removal.err)
 				break;
-			if (err) {
-				/* Killed, but the block is ours */
-				addr = removal.start;
-				break;
-			}
 		}
-		if (!err) {
+		/* Stopped, but the last block is ours all the same */
+		if (err && !removal.err)
+			addr -= block;
+		if (!err && addr == start) {
 			dev->config.start = start;
 			dev->mem.node = node;
 			dev->mem.movable = movable;
@@ -283,7 +279,7 @@ static int nvmev_mem_search(struct nvmev_dev *dev, int node,
 		}
 		if (addr < end)
 			nvmev_mem_give_back(addr, end - addr, node, movable);
-		if (err == -EINTR)
+		if (err)
 			return err;
 		end = addr - block;
 	}
@@ -298,8 +294,9 @@ static int nvmev_mem_take(struct nvmev_dev *dev)
 	int err;
 
 	err = nvmev_mem_search(dev, node, &tried);
-	if (err == -EINTR)
-		pr_err("%s: interrupted, nothing is taken\n", dev->mem.text);
+	if (err && err != -EBUSY)
+		pr_err("%s: the memory is not taken: error %d\n",
+		       dev->mem.text, err);
 	else if (err)
 		pr_err("%s: no %llu blocks of %llu MiB in a row can be emptied on node %d, %u were tried: ask for less, stop programs, give CPUs of another node, or boot with memmap=%lluM$START\n",
 		       dev->mem.text, size / block, block / SZ_1M, node, tried,
@@ -312,18 +309,23 @@ static int nvmev_mem_clear(struct nvmev_dev *dev)
 {
 	u64 pos, size = dev->config.size;
 	u8 *mem = memremap(dev->config.start, size, MEMREMAP_WB);
+	int err = 0;
 
 	if (!mem) {
 		pr_err("%s: the memory cannot be mapped\n", dev->mem.text);
 		return -ENOMEM;
 	}
 	for (pos = 0; pos < size; pos += NVMEV_MEM_CLEAR_BYTES) {
+		if (fatal_signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
 		memset(mem + pos, 0, min_t(u64, size - pos,
 					   NVMEV_MEM_CLEAR_BYTES));
 		cond_resched();
 	}
 	memunmap(mem);
-	return 0;
+	return err;
 }
 
 /**
