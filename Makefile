@@ -29,8 +29,21 @@ modules: ## build nvmev.ko here, for the running kernel or KDIR=DIR; LLVM= CC= W
 modules_install: modules ## install nvmev.ko where modprobe finds it; KDIR=DIR, INSTALL_MOD_PATH= as in kbuild
 	$(MAKE) -C $(kdir) M=$(CURDIR) modules_install
 
+# Not include/config/kernel.release, where Debian has another version.
+release = $(if $(KDIR),$(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' '$(KDIR)/include/generated/utsrelease.h'),$(running))
+package = KERNEL_RELEASE='$(release)' PREFIX='$(prefix)' DESTDIR='$(DESTDIR)' scripts/package/install
+
 .PHONY: install
-install: modules_install ## the same as modules_install
+install: modules ## install module, tool, man page, completion, profiles, unit; KDIR=DIR, prefix=DIR, DESTDIR=DIR
+	@$(package) module
+
+.PHONY: dkms-install
+dkms-install: ## the same, but DKMS builds the module, for every kernel to come
+	@$(package) dkms
+
+.PHONY: uninstall
+uninstall: ## remove all that install or dkms-install has installed
+	@$(package) uninstall
 
 .PHONY: vm-module
 vm-module: ## build build/VERSION/nvmev.ko for the VM's kernel; KERNEL=VERSION, KDIR=DIR, BUILD=DIR
