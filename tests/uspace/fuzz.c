@@ -180,7 +180,7 @@ static void fuzz_memory(struct input *in)
 
 static void fuzz_knob(struct nvmev_dev *dev, struct input *in)
 {
-	switch (take(in, 1) % 4) {
+	switch (take(in, 1) % 5) {
 	case 0:
 		nvmev_timing_set_latency(&dev->timing, take(in, 1) % 2,
 					 take(in, 4));
@@ -191,6 +191,9 @@ static void fuzz_knob(struct nvmev_dev *dev, struct input *in)
 		break;
 	case 2:
 		nvmev_timing_set_slots(&dev->timing, 1 + take(in, 2));
+		break;
+	case 3:
+		uspace_fail_alloc = 1 + take(in, 1) % 16;
 		break;
 	default:
 		nvmev_stat_reset(dev);
@@ -245,6 +248,7 @@ static void check_alive(struct nvmev_dev *dev)
 	struct uspace_queue admin, queue;
 	unsigned int i;
 
+	uspace_fail_alloc = 0;
 	nvmev_timing_set_latency(&dev->timing, NVMEV_READ, 0);
 	nvmev_timing_set_latency(&dev->timing, NVMEV_WRITE, 0);
 	check(!nvmev_timing_set_slots(&dev->timing, 1));

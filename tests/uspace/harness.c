@@ -14,6 +14,7 @@ u8 *uspace_host;
 u64 uspace_now_ns = 1;
 bool uspace_threads;
 bool uspace_quiet;
+unsigned int uspace_fail_alloc;
 unsigned long uspace_irqs[NVMEV_MAX_VECTORS];
 
 static struct nvmev_dev *uspace_dev;
@@ -106,6 +107,8 @@ bool timerqueue_del(struct timerqueue_head *head, struct timerqueue_node *node)
 
 void *uspace_alloc(size_t n, size_t size, bool zero)
 {
+	if (uspace_fail_alloc && !--uspace_fail_alloc)
+		return NULL;
 	return zero ? calloc(n, size) : malloc(n * size);
 }
 

@@ -16,6 +16,8 @@
 extern u8 *uspace_host;
 extern u64 uspace_now_ns;
 extern bool uspace_threads;
+/* The so-manieth allocation from now on fails; 0: none */
+extern unsigned int uspace_fail_alloc;
 extern unsigned long uspace_irqs[NVMEV_MAX_VECTORS];
 
 struct nvmev_dev *uspace_device_create(const struct nvmev_config *config);
