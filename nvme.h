@@ -7,9 +7,9 @@
 #ifndef _NVME_H
 #define _NVME_H
 
-#include <linux/bits.h>
-#include <linux/build_bug.h>
 #include <linux/types.h>
+
+#include "nvmev_compat.h"
 
 /* Controller registers, 3.1 */
 #define NVME_REG_CAP			0x00

@@ -27,6 +27,7 @@
 #include <linux/types.h>
 
 #include "nvme.h"
+#include "nvmev_compat.h"
 
 /* The BAR: registers, doorbells, MSI-X table and PBA, each on its own pages */
 #define NVMEV_BAR_SIZE		SZ_64K
@@ -483,6 +484,12 @@ static inline u64 nvmev_io_lba(const struct nvmev_io *io)
 {
 	return le32_to_cpu(io->cmd.cdw10) |
 	       (u64)le32_to_cpu(io->cmd.cdw11) << 32;
+}
+
+/* When it is due; until 4.10 ktime_t was no number */
+static inline u64 nvmev_io_due_ns(const struct nvmev_io *io)
+{
+	return ktime_to_ns(io->due.expires);
 }
 
 /**

@@ -1,27 +1,261 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Every difference between kernel versions, each with the version in which it
- * came. No other file asks for the version.
+ * Every difference between kernel versions, 4.4 being the oldest, each with
+ * the version in which it came. No other file asks for the version, and the
+ * headers that are newer than 4.4 are included here and nowhere else. What
+ * takes more than a few lines is in nvmev_compat.c.
+ *
+ * Stable releases have taken some of these over from later ones. So a header
+ * or a macro is asked for by its name where that can be done.
  */
 #ifndef _NVMEV_COMPAT_H
 #define _NVMEV_COMPAT_H
 
+#include <linux/bitops.h>
+#include <linux/cpu.h>
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
 #include <linux/proc_fs.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/types.h>
 #include <linux/version.h>
+#include <linux/vmalloc.h>
 
+/* --- headers ------------------------------------------------------------- */
+
+/* 4.6 */
+#if __has_include("linux/cpuhotplug.h")
+#include <linux/cpuhotplug.h>
+#endif
+/* 4.9 */
+#if __has_include("linux/bitfield.h")
+#include <linux/bitfield.h>
+#endif
+/* 4.11 */
+#if __has_include("linux/sched/mm.h")
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#endif
+/* 4.13 */
+#if __has_include("linux/build_bug.h")
+#include <linux/build_bug.h>
+#endif
+/* 4.16 */
+#if __has_include("linux/dma-direct.h")
+#include <linux/dma-direct.h>
+#endif
+/* 4.18 */
+#if __has_include("linux/overflow.h")
+#include <linux/overflow.h>
+#endif
+/* 4.19 */
+#if __has_include("linux/bits.h")
+#include <linux/bits.h>
+#endif
+/* 5.10 */
+#if __has_include("linux/minmax.h")
+#include <linux/minmax.h>
+#endif
 /* 6.12 moved it */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
-#include <asm/unaligned.h>
-#else
+#if __has_include("linux/unaligned.h")
 #include <linux/unaligned.h>
+#else
+#include <asm/unaligned.h>
+#endif
+
+/* --- names ----------------------------------------------------------------- */
+
+/* 4.9 */
+#ifndef FIELD_GET
+#define FIELD_GET(mask, val) \
+	((typeof(mask))(((val) & (mask)) >> (__builtin_ffsll(mask) - 1)))
+#define FIELD_PREP(mask, val) \
+	(((typeof(mask))(val) << (__builtin_ffsll(mask) - 1)) & (mask))
+#endif
+
+/* 4.11 */
+#ifndef PCI_CFG_SPACE_SIZE
+#define PCI_CFG_SPACE_SIZE	256
+#endif
+
+/* 4.12 */
+#ifndef PCI_CLASS_STORAGE_EXPRESS
+#define PCI_CLASS_STORAGE_EXPRESS	0x010802
+#endif
+
+/* 4.18 */
+#ifndef check_add_overflow
+#define check_add_overflow(a, b, sum)	__builtin_add_overflow(a, b, sum)
+#endif
+#ifndef pci_err
+#define pci_err(pdev, fmt, ...)	dev_err(&(pdev)->dev, fmt, ##__VA_ARGS__)
+#endif
+
+/* 4.19 */
+#ifndef DIV64_U64_ROUND_UP
+#define DIV64_U64_ROUND_UP(n, d) \
+	({ u64 _d = (d); div64_u64((n) + _d - 1, _d); })
+#endif
+
+/* 4.19 renamed it */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 19, 0)
+#define cond_resched_tasks_rcu_qs()	cond_resched_rcu_qs()
+#endif
+
+/* 5.1 */
+#ifndef static_assert
+#define static_assert(expr, ...)	_Static_assert(expr, #expr)
+#endif
+
+/* 5.4; gcc knows the attribute since 7 */
+#ifndef fallthrough
+#if __GNUC__ >= 7
+#define fallthrough	__attribute__((__fallthrough__))
+#else
+#define fallthrough	do { } while (0)
+#endif
+#endif
+
+/* 5.6 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 6, 0)
+#define proc_ops	file_operations
+#define proc_open	open
+#define proc_read	read
+#define proc_write	write
+#define proc_lseek	llseek
+#define proc_release	release
 #endif
 
 /* 5.17 renamed it */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)
 #define pde_data(inode)	PDE_DATA(inode)
 #endif
+
+/*
+ * 5.1: what module_init() makes of a function has its attributes, which gcc 9
+ * and later want.
+ */
+#if defined(MODULE) && !defined(__copy) && __GNUC__ >= 9
+#include <linux/module.h>
+#undef module_init
+#undef module_exit
+#define module_init(fn) \
+	int init_module(void) __attribute__((__copy__(fn), alias(#fn)))
+#define module_exit(fn) \
+	void cleanup_module(void) __attribute__((__copy__(fn), alias(#fn)))
+#endif
+
+/* --- functions ---------------------------------------------------------------- */
+
+/* 4.12 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 12, 0)
+static inline void *kvzalloc(size_t size, gfp_t gfp)
+{
+	return kzalloc(size, gfp | __GFP_NOWARN | __GFP_NORETRY) ?:
+	       vzalloc(size);
+}
+#endif
+
+/* 4.18; that memory which is to be overwritten comes zeroed does no harm */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 18, 0)
+static inline void *kvcalloc(size_t n, size_t size, gfp_t gfp)
+{
+	if (size && n > SIZE_MAX / size)
+		return NULL;
+	return kvzalloc(n * size, gfp);
+}
+#endif
+
+/* 4.12 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 12, 0)
+#define kvmalloc_array(n, size, gfp)	kvcalloc(n, size, gfp)
+#endif
+
+/* 4.14 gave both the arguments of a system call */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 14, 0)
+static inline ssize_t nvmev_kernel_read(struct file *file, void *buf,
+					size_t size, loff_t *pos)
+{
+	return kernel_read(file, *pos, buf, size);
+}
+
+static inline ssize_t nvmev_kernel_write(struct file *file, const void *buf,
+					 size_t size, loff_t *pos)
+{
+	return kernel_write(file, buf, size, *pos);
+}
+
+#define kernel_read	nvmev_kernel_read
+#define kernel_write	nvmev_kernel_write
+#endif
+
+/* 4.13 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 13, 0)
+static inline void *memset32(u32 *p, u32 value, size_t n)
+{
+	u32 *end = p + n, *at;
+
+	for (at = p; at < end; at++)
+		*at = value;
+	return p;
+}
+#endif
+
+/* 4.17 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 17, 0)
+static inline void __assign_bit(long nr, unsigned long *addr, bool value)
+{
+	if (value)
+		__set_bit(nr, addr);
+	else
+		__clear_bit(nr, addr);
+}
+#endif
+
+/* 4.8 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 8, 0)
+int pci_irq_vector(struct pci_dev *pdev, unsigned int nr);
+#endif
+
+/* 4.6 exported them, and gave region_intersects() its flags */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 6, 0)
+#define NVMEV_COMPAT_RESOURCES
+#define IORESOURCE_SYSTEM_RAM	IORESOURCE_MEM
+#define IORES_DESC_NONE		0
+#define insert_resource		nvmev_insert_resource
+#define remove_resource		nvmev_remove_resource
+#define region_intersects	nvmev_region_intersects
+int insert_resource(struct resource *root, struct resource *new);
+int remove_resource(struct resource *res);
+int region_intersects(resource_size_t start, size_t size, unsigned long flags,
+		      unsigned long desc);
+#endif
+
+/* 4.8; before, there are notifiers */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 8, 0)
+#define NVMEV_COMPAT_CPUHP
+#define CPUHP_AP_ONLINE_DYN	CPUHP_ONLINE
+int cpuhp_setup_state_nocalls(enum cpuhp_state state, const char *name,
+			      int (*startup)(unsigned int cpu),
+			      int (*teardown)(unsigned int cpu));
+void cpuhp_remove_state_nocalls(enum cpuhp_state state);
+#endif
+
+/*
+ * The firmware's own table of the memory: 5.2 exported a look into it, 6.19
+ * restricted that to KVM. Without it the table is read in sysfs.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 2, 0) && \
+	LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define NVMEV_COMPAT_E820
+#endif
+bool nvmev_firmware_ram(u64 start, u64 size);
 
 /*
  * Memory hot-remove. 5.8 brought offline_and_remove_memory(), 5.10 gave
@@ -53,6 +287,17 @@ static inline int nvmev_hotadd(int node, u64 start, u64 size)
 {
 	return -EOPNOTSUPP;
 }
+
+/* What asks for these is not reached then; 4.6 and 4.13 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 6, 0)
+#define si_mem_available()	global_page_state(NR_FREE_PAGES)
+#endif
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 13, 0)
+static inline struct page *pfn_to_online_page(unsigned long pfn)
+{
+	return pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
+}
+#endif
 #else
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>

@@ -5,13 +5,11 @@
  * Runs in the controller thread; workers read some settings, see
  * struct nvmev_features.
  */
-#include <linux/bitfield.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/string.h>
 
 #include "nvmev_admin.h"
-#include "nvmev_compat.h"
 
 static u64 nvmev_timestamp_ms(struct nvmev_dev *dev)
 {

@@ -8,7 +8,6 @@
 #include <linux/string.h>
 
 #include "nvmev_admin.h"
-#include "nvmev_compat.h"
 
 /* An unregistered vendor ID, "nv" and "me"; see nvmev_pci_init.c */
 #define NVMEV_VENDOR_ID		0x6e76

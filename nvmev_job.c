@@ -6,11 +6,9 @@
  *
  * Runs in the controller thread.
  */
-#include <linux/bitfield.h>
 #include <linux/bitops.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
-#include <linux/minmax.h>
 #include <linux/string.h>
 
 #include "nvmev_admin.h"

@@ -8,11 +8,9 @@
 #include <linux/bitops.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
-#include <linux/minmax.h>
 #include <linux/string.h>
 
 #include "nvmev_admin.h"
-#include "nvmev_compat.h"
 
 /* SMART counts data in thousands of 512 byte units, rounded up, 5.14.1.2 */
 #define NVMEV_SMART_UNIT	512000

@@ -22,14 +22,10 @@
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/pfn.h>
-#include <linux/sched/signal.h>
-#include <linux/sched/task.h>
 #include <linux/string.h>
 #include <linux/topology.h>
-#include <asm/e820/api.h>
 
 #include "nvmev.h"
-#include "nvmev_compat.h"
 
 /*
  * What must remain available to the kernel, of all its memory, when the
@@ -49,24 +45,6 @@
 
 /* --- reserved memory ------------------------------------------------------- */
 
-/*
- * The firmware's own table tells RAM from a hole: both are "Reserved" in the
- * resource tree once memmap= has been there. It knows only whether some of a
- * range is RAM, so this looks at the ends of every MiB.
- */
-static bool nvmev_mem_is_ram(u64 start, u64 size)
-{
-	u64 addr, last;
-
-	for (addr = start; addr < start + size; addr += SZ_1M) {
-		last = min(addr + SZ_1M, start + size) - 1;
-		if (!e820__mapped_raw_any(addr, addr + 1, E820_TYPE_RAM) ||
-		    !e820__mapped_raw_any(last, last + 1, E820_TYPE_RAM))
-			return false;
-	}
-	return true;
-}
-
 static int nvmev_mem_check_reserved(const struct nvmev_dev *dev)
 {
 	const struct nvmev_config *config = &dev->config;
@@ -80,7 +58,7 @@ static int nvmev_mem_check_reserved(const struct nvmev_dev *dev)
 		       config->size / SZ_1K, config->start / SZ_1M);
 		return -EBUSY;
 	}
-	if (!nvmev_mem_is_ram(config->start, config->size)) {
+	if (!nvmev_firmware_ram(config->start, config->size)) {
 		pr_err("%s: [%#llx-%#llx] is not all RAM: give a range that the firmware reports as usable, see the first lines of dmesg\n",
 		       dev->mem.text, config->start, last);
 		return -ENXIO;

@@ -8,7 +8,6 @@
  * no worker has a command of it.
  */
 #include <linux/kernel.h>
-#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 

@@ -8,10 +8,8 @@
  * features and the tables of queues; workers are reached through
  * nvmev_worker_call() alone.
  */
-#include <linux/bitfield.h>
 #include <linux/bitops.h>
 #include <linux/kernel.h>
-#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 

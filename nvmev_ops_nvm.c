@@ -10,11 +10,9 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/bitfield.h>
 #include <linux/hrtimer.h>
 #include <linux/kernel.h>
 #include <linux/kthread.h>
-#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -566,7 +564,7 @@ static void nvmev_nvm_time(struct nvmev_dev *dev, struct nvmev_io *io)
 			ns->write_due_ns = max(ns->write_due_ns, due_ns);
 		}
 	}
-	io->due.expires = due_ns;
+	io->due.expires = ns_to_ktime(due_ns);
 }
 
 /* --- completion --------------------------------------------------------- */
@@ -602,7 +600,7 @@ static void nvmev_io_count(struct nvmev_worker *worker, struct nvmev_io *io,
 static void nvmev_io_post(struct nvmev_worker *worker, struct nvmev_io *io,
 			  u64 now_ns)
 {
-	u64 late_ns = io->status ? 0 : now_ns - io->due.expires;
+	u64 late_ns = io->status ? 0 : now_ns - nvmev_io_due_ns(io);
 	struct nvmev_sq *sq = io->sq;
 
 	if (likely(!io->status))
@@ -656,7 +654,8 @@ static bool nvmev_due_before(struct timerqueue_head *queue,
 {
 	const struct timerqueue_node *first = timerqueue_getnext(queue);
 
-	return first && first->expires <= io->due.expires;
+	return first &&
+	       (u64)ktime_to_ns(first->expires) <= nvmev_io_due_ns(io);
 }
 
 static bool nvmev_flush_waits_for(const struct nvmev_io *flush,
@@ -664,7 +663,7 @@ static bool nvmev_flush_waits_for(const struct nvmev_io *flush,
 {
 	return io->state == NVMEV_IO_TRANSFER && io->op->write &&
 	       (!flush->ns || flush->ns == io->ns) &&
-	       io->due.expires <= flush->due.expires;
+	       nvmev_io_due_ns(io) <= nvmev_io_due_ns(flush);
 }
 
 /*
@@ -732,7 +731,7 @@ static bool nvmev_worker_complete_due(struct nvmev_worker *worker)
 			break;
 		io = container_of(node, struct nvmev_io, due);
 		now_ns = nvmev_clock_ns();
-		if (now_ns < (u64)node->expires)
+		if (now_ns < nvmev_io_due_ns(io))
 			break;
 		timerqueue_del(&worker->due, node);
 		/* Others that are due need not wait with it */
@@ -858,7 +857,7 @@ static bool nvmev_worker_transfer(struct nvmev_worker *worker)
 	for (i = 0; i < NVMEV_LATE_SLICES; i++) {
 		worked |= nvmev_worker_slice(worker, &worker->transfers);
 		node = timerqueue_getnext(&worker->transfers);
-		if (!node || (u64)node->expires > nvmev_clock_ns())
+		if (!node || (u64)ktime_to_ns(node->expires) > nvmev_clock_ns())
 			break;
 	}
 	return worked;

@@ -11,7 +11,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitmap.h>
-#include <linux/dma-direct.h>
 #include <linux/ioport.h>
 #include <linux/iommu.h>
 #include <linux/irq.h>
@@ -25,7 +24,6 @@
 #include <asm/pci.h>
 
 #include "nvmev.h"
-#include "nvmev_compat.h"
 
 /* Unregistered on purpose: no driver has quirks for it */
 #define NVMEV_PCI_VENDOR_ID	0x6e76

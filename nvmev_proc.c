@@ -18,7 +18,6 @@
 #include <linux/uaccess.h>
 
 #include "nvmev.h"
-#include "nvmev_compat.h"
 
 /**
  * struct nvmev_knob - a file of one value or one table

@@ -7,7 +7,6 @@
  * no locks.
  */
 #include <linux/kernel.h>
-#include <linux/minmax.h>
 #include <linux/string.h>
 
 #include "nvmev.h"

@@ -8,7 +8,6 @@
  * called by the one thread that owns the queue. No locks.
  */
 #include <linux/kernel.h>
-#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>

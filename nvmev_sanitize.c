@@ -6,10 +6,8 @@
  *
  * Runs in the controller thread.
  */
-#include <linux/bitfield.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
-#include <linux/minmax.h>
 #include <linux/string.h>
 
 #include "nvmev_admin.h"

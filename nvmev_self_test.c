@@ -6,9 +6,7 @@
  * Runs in the controller thread.
  */
 #include <linux/kernel.h>
-#include <linux/bitfield.h>
 #include <linux/math64.h>
-#include <linux/minmax.h>
 #include <linux/string.h>
 
 #include "nvmev_admin.h"

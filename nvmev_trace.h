@@ -56,7 +56,7 @@ TRACE_EVENT(nvmev_due,
 		__entry->opcode = io->cmd.opcode;
 		__entry->lba = nvmev_io_lba(io);
 		__entry->bytes = io->bytes;
-		__entry->due_ns = io->due.expires;
+		__entry->due_ns = nvmev_io_due_ns(io);
 		__entry->wait_ns = io->wait_ns;
 	),
 	TP_printk("qid=%u cid=%u opcode=%#x lba=%llu len=%llu due=%llu wait=%llu",
@@ -84,7 +84,7 @@ TRACE_EVENT(nvmev_complete,
 		__entry->status = io->status;
 		__entry->lba = nvmev_io_lba(io);
 		__entry->bytes = io->bytes;
-		__entry->due_ns = io->due.expires;
+		__entry->due_ns = nvmev_io_due_ns(io);
 		__entry->late_ns = late_ns;
 	),
 	TP_printk("qid=%u cid=%u opcode=%#x lba=%llu len=%llu due=%llu late=%llu status=%#x",

@@ -319,6 +319,7 @@ void wait_for_completion(struct completion *done);
 #define memalloc_noio_restore(flags)	((void)(flags))
 #define cpu_to_node(cpu)	((void)(cpu), 0)
 #define ns_to_ktime(ns)		((ktime_t)(ns))
+#define ktime_to_ns(kt)		((s64)(kt))
 #define IS_ERR(p)		((unsigned long)(p) >= -4095UL)
 #define PTR_ERR(p)		((long)(p))
 

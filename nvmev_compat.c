@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What kernels lack, as far as it takes more than a few lines: nvmev_compat.h
+ * says which kernel, and defines the names that are asked for here. All of it
+ * runs at load and unload only.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/fs.h>
+#include <linux/ioport.h>
+#include <linux/mm.h>
+#include <linux/msi.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+
+#include "nvmev_compat.h"
+
+#ifdef NVMEV_COMPAT_E820
+#include <asm/e820/api.h>
+
+/**
+ * nvmev_firmware_ram() - whether the firmware reports all of a range as RAM
+ * @start: its first byte
+ * @size: its length, not 0
+ *
+ * The kernel's own table does not tell: a hole and RAM alike are reserved in
+ * it once memmap= has been there.
+ *
+ * Context: load, may sleep.
+ * Return: whether it is; true where nothing can be found out.
+ */
+bool nvmev_firmware_ram(u64 start, u64 size)
+{
+	u64 addr, last;
+
+	/* Only whether some of a range is RAM is told: look at all ends */
+	for (addr = start; addr < start + size; addr += SZ_1M) {
+		last = min_t(u64, addr + SZ_1M, start + size) - 1;
+		if (!e820__mapped_raw_any(addr, addr + 1, E820_TYPE_RAM) ||
+		    !e820__mapped_raw_any(last, last + 1, E820_TYPE_RAM))
+			return false;
+	}
+	return true;
+}
+
+#else
+
+/* A file of an entry of the firmware's table, without its newline */
+static bool nvmev_firmware_read(unsigned int nr, const char *name, char *text,
+				size_t size)
+{
+	loff_t pos = 0;
+	struct file *file;
+	char path[48];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/firmware/memmap/%u/%s", nr, name);
+	file = filp_open(path, O_RDONLY, 0);
+	if (IS_ERR(file))
+		return false;
+	len = kernel_read(file, text, size - 1, &pos);
+	filp_close(file, NULL);
+	if (len <= 0)
+		return false;
+	text[len] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return true;
+}
+
+/* Where the RAM ends in which @addr lies; 0 if it lies in none */
+static u64 nvmev_firmware_ram_end(u64 addr, bool *known)
+{
+	unsigned int nr;
+	char text[32];
+	u64 first, last;
+
+	*known = false;
+	for (nr = 0; nvmev_firmware_read(nr, "start", text, sizeof(text)); nr++) {
+		if (kstrtoull(text, 0, &first) ||
+		    !nvmev_firmware_read(nr, "end", text, sizeof(text)) ||
+		    kstrtoull(text, 0, &last) ||
+		    !nvmev_firmware_read(nr, "type", text, sizeof(text)))
+			break;
+		*known = true;
+		if (addr >= first && addr <= last && !strcmp(text, "System RAM"))
+			return last + 1;
+	}
+	return 0;
+}
+
+/* See above */
+bool nvmev_firmware_ram(u64 start, u64 size)
+{
+	u64 addr = start;
+	bool known;
+
+	while (addr < start + size) {
+		addr = nvmev_firmware_ram_end(addr, &known);
+		if (!known) {
+			pr_warn("no /sys/firmware/memmap: whether memmap_start is RAM cannot be checked\n");
+			return true;
+		}
+		if (!addr)
+			return false;
+	}
+	return true;
+}
+#endif /* NVMEV_COMPAT_E820 */
+
+#ifdef NVMEV_COMPAT_CPUHP
+static int (*nvmev_cpu_startup)(unsigned int cpu);
+static int (*nvmev_cpu_teardown)(unsigned int cpu);
+
+static int nvmev_cpu_notify(struct notifier_block *nb, unsigned long action,
+			    void *data)
+{
+	unsigned int cpu = (unsigned long)data;
+
+	switch (action & ~CPU_TASKS_FROZEN) {
+	case CPU_ONLINE:
+	case CPU_DOWN_FAILED:
+		nvmev_cpu_startup(cpu);
+		break;
+	case CPU_DOWN_PREPARE:
+		nvmev_cpu_teardown(cpu);
+		break;
+	}
+	return NOTIFY_OK;
+}
+
+static struct notifier_block nvmev_cpu_notifier = {
+	.notifier_call = nvmev_cpu_notify,
+};
+
+int cpuhp_setup_state_nocalls(enum cpuhp_state state, const char *name,
+			      int (*startup)(unsigned int cpu),
+			      int (*teardown)(unsigned int cpu))
+{
+	nvmev_cpu_startup = startup;
+	nvmev_cpu_teardown = teardown;
+	return register_cpu_notifier(&nvmev_cpu_notifier);
+}
+
+void cpuhp_remove_state_nocalls(enum cpuhp_state state)
+{
+	unregister_cpu_notifier(&nvmev_cpu_notifier);
+}
+
+int pci_irq_vector(struct pci_dev *pdev, unsigned int nr)
+{
+	struct msi_desc *entry;
+
+	if (!pdev->msix_enabled)
+		return -EINVAL;
+	for_each_pci_msi_entry(entry, pdev)
+		if (entry->msi_attrib.entry_nr == nr)
+			return entry->irq;
+	return -EINVAL;
+}
+#endif /* NVMEV_COMPAT_CPUHP */
+
+#ifdef NVMEV_COMPAT_RESOURCES
+/* Into what lies there already and is not busy, as an e820 entry is */
+int insert_resource(struct resource *root, struct resource *new)
+{
+	struct resource *probe, *parent;
+
+	probe = __request_region(root, new->start, resource_size(new),
+				 new->name, 0);
+	if (!probe)
+		return -EBUSY;
+	parent = probe->parent;
+	__release_region(root, new->start, resource_size(new));
+	return request_resource(parent, new);
+}
+
+int remove_resource(struct resource *res)
+{
+	return release_resource(res);
+}
+
+/* For System RAM, which is what the module asks about */
+int region_intersects(resource_size_t start, size_t size, unsigned long flags,
+		      unsigned long desc)
+{
+	unsigned long pfn, first = PHYS_PFN(start);
+	unsigned long last = PHYS_PFN(start + size - 1);
+
+	for (pfn = first; pfn <= last; pfn++) {
+		if (page_is_ram(pfn))
+			return REGION_INTERSECTS;
+		cond_resched();
+	}
+	return REGION_DISJOINT;
+}
+#endif /* NVMEV_COMPAT_RESOURCES */
