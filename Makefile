@@ -9,7 +9,7 @@ kdir = $(or $(KDIR),/lib/modules/$(running)/build)
 
 # The kernel of the VM. Asked for once, and only by the targets that use it.
 KERNEL ?= $(eval KERNEL := $(if $(KDIR),$(shell cat '$(KDIR)/include/config/kernel.release'),$(shell scripts/kernel-default)))$(KERNEL)
-vm_kdir = $(or $(KDIR),/lib/modules/$(or $(KERNEL),$(error no kernel to build nvmev.ko for))/build)
+vm_kdir = $(or $(KDIR),$(shell scripts/kernels kdir '$(or $(KERNEL),$(error no kernel to build nvmev.ko for))'))
 BUILD ?= build/$(KERNEL)
 sources := Kbuild $(wildcard *.c *.h)
 sources := $(filter-out %.mod.c,$(sources))
@@ -53,7 +53,8 @@ vm-module: ## build build/VERSION/nvmev.ko for the VM's kernel; KERNEL=VERSION, 
 	@find $(BUILD) -maxdepth 1 -xtype l -delete
 	@ln -sfr $(sources) $(BUILD)/
 	@# No BTF: it wants pahole on some kernels, and nothing in the VM reads it.
-	$(MAKE) -C $(vm_kdir) M=$(abspath $(BUILD)) W=$(or $(W),1) CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	@# scripts/kernels knows with which compiler, and whether on this host.
+	+scripts/kernels kbuild '$(or $(KDIR),$(KERNEL))' M=$(abspath $(BUILD)) W=$(or $(W),1) CONFIG_DEBUG_INFO_BTF_MODULES= modules
 
 .PHONY: demo
 demo: ## boot the VM, load nvmev and show the device at work; KERNEL=VERSION
@@ -61,7 +62,7 @@ demo: ## boot the VM, load nvmev and show the device at work; KERNEL=VERSION
 	@scripts/demo
 
 .PHONY: test
-test: ## run the tests, in the VM where they need it; T=NAME runs one, SUITE=NAME, KERNEL=VERSION
+test: ## run the tests, in the VM where they need it; T=NAME runs one, SUITE=NAME, KERNEL=VERSION, KERNELS="NAME..."
 	@scripts/setup test
 	@tests/run
 
@@ -69,6 +70,20 @@ test: ## run the tests, in the VM where they need it; T=NAME runs one, SUITE=NAM
 fuzz: ## fuzz the raw queues, in the VM and natively, side by side; SECONDS=600, SEED=N replays
 	@scripts/setup test
 	@scripts/fuzz $(or $(SECONDS),600) $(SEED)
+
+.PHONY: kernels
+kernels: ## list the kernels that KERNELS= knows, and which of them are cached
+	@scripts/kernels list
+
+.PHONY: kernels-build
+kernels-build: ## build for KERNELS= without a warning, for all that are here by default; no VM
+	@scripts/setup kernels
+	@scripts/kernels check $(KERNELS)
+
+.PHONY: matrix
+matrix: ## kernels by IOMMU settings, in build/matrix.md; KERNELS="NAME..." SETTINGS="NAME..." KEEP=1
+	@scripts/setup matrix
+	@scripts/matrix
 
 .PHONY: bench
 bench: ## measure in the VM, or HOST=1 on the loaded device: report, CSV, plots in build/bench; PROFILE=NAME
