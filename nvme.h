@@ -33,6 +33,7 @@
 /* CAP, 3.1.1 */
 #define NVME_CAP_MQES			GENMASK_ULL(15, 0)
 #define NVME_CAP_CQR			BIT_ULL(16)
+#define NVME_CAP_AMS_WRR		BIT_ULL(17)
 #define NVME_CAP_TO			GENMASK_ULL(31, 24)
 #define NVME_CAP_NSSRS			BIT_ULL(36)
 #define NVME_CAP_CSS_NVM		BIT_ULL(37)
@@ -45,6 +46,8 @@
 #define NVME_CC_CSS			GENMASK(6, 4)
 #define NVME_CC_MPS			GENMASK(10, 7)
 #define NVME_CC_AMS			GENMASK(13, 11)
+#define NVME_CC_AMS_RR			0
+#define NVME_CC_AMS_WRR			1
 #define NVME_CC_SHN			GENMASK(15, 14)
 #define NVME_CC_IOSQES			GENMASK(19, 16)
 #define NVME_CC_IOCQES			GENMASK(23, 20)
@@ -201,6 +204,22 @@ static_assert(sizeof(struct nvme_completion) == 1 << NVME_CQES);
 /* Create I/O queue, CDW11, 5.3 and 5.4 */
 #define NVME_QUEUE_PC			BIT(0)
 #define NVME_CQ_IEN			BIT(1)
+#define NVME_SQ_QPRIO			GENMASK(2, 1)
+
+/* QPRIO: priority classes of weighted round robin, 4.13 */
+enum nvme_sq_priority {
+	NVME_SQ_URGENT,
+	NVME_SQ_HIGH,
+	NVME_SQ_MEDIUM,
+	NVME_SQ_LOW,
+	NVME_SQ_PRIORITIES,
+};
+
+/* Arbitration, 5.21.1.1; the weights are zero's based */
+#define NVME_ARB_BURST			GENMASK(2, 0)
+#define NVME_ARB_LOW			GENMASK(15, 8)
+#define NVME_ARB_MEDIUM			GENMASK(23, 16)
+#define NVME_ARB_HIGH			GENMASK(31, 24)
 
 /* Read, Write and the like, CDW12, 6.9 and 6.15 */
 #define NVME_RW_NLB			GENMASK(15, 0)

@@ -150,6 +150,7 @@ int nvmev_timing_init(struct nvmev_timing *timing,
 void nvmev_timing_destroy(struct nvmev_timing *timing);
 u64 nvmev_timing_due(struct nvmev_timing *timing, enum nvmev_kind kind,
 		     u64 now_ns, u32 units, u64 *wait_ns);
+u32 nvmev_timing_room(struct nvmev_timing *timing, u64 now_ns);
 void nvmev_timing_get(struct nvmev_timing *timing,
 		      struct nvmev_timing_config *config);
 void nvmev_timing_set_latency(struct nvmev_timing *timing,
@@ -284,6 +285,7 @@ struct nvmev_mark {
  * @cq: where its commands complete
  * @ring: the entries
  * @qid: its identifier
+ * @priority: its class, an enum nvme_sq_priority
  * @head: the next entry to fetch
  * @tail: the host's tail as last read from the doorbell
  * @bad_tail: the last tail value that was refused, to report it once
@@ -299,6 +301,7 @@ struct nvmev_sq {
 	struct nvmev_cq *cq;
 	struct nvmev_ring ring;
 	u16 qid;
+	u8 priority;
 	u32 head;
 	u32 tail;
 	u32 bad_tail;
@@ -516,6 +519,7 @@ struct nvmev_call {
  * @transfers: commands whose data has still to be moved, by due time
  * @erasures: commands that only erase, however long that takes
  * @due: commands that wait for their time
+ * @credits: commands that a priority class may still have fetched in this round
  * @flushes: Flush commands that are due, and wait for writes before them
  * @nr_blocked: commands that wait for room in their CQ
  * @unsignalled: some CQ has completions without an interrupt yet
@@ -542,6 +546,7 @@ struct nvmev_worker {
 	struct timerqueue_head transfers;
 	struct timerqueue_head erasures;
 	struct timerqueue_head due;
+	u32 credits[NVME_SQ_PRIORITIES];
 	struct list_head flushes;
 	unsigned int nr_blocked;
 	bool unsignalled;
@@ -786,6 +791,7 @@ struct nvmev_pci;
  * @csts: CSTS as it should read; the controller thread's
  * @intms: interrupts masked with INTMS; the controller thread's
  * @enabled: admin queue and workers are live; the controller thread's
+ * @wrr: weighted round robin; set while no worker has a queue
  * @events: bits of enum nvmev_event, set by anyone
  * @doorbells_ns: when unused doorbells were last looked at; as above
  * @reset_done: completed by the controller thread for NVMEV_EVENT_RESET
@@ -822,6 +828,7 @@ struct nvmev_dev {
 	u32 csts;
 	u32 intms;
 	bool enabled;
+	bool wrr;
 	unsigned long events;
 	u64 doorbells_ns;
 	struct completion reset_done;

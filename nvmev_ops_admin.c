@@ -134,6 +134,7 @@ static u16 nvmev_admin_create_sq(struct nvmev_dev *dev,
 	sq = nvmev_sq_create(dev, qid, addr, size, dev->cqs[cqid], &err);
 	if (!sq)
 		return nvmev_admin_queue_error(err);
+	sq->priority = FIELD_GET(NVME_SQ_QPRIO, nvmev_cdw(cmd, 11));
 	mutex_lock(&dev->queues_lock);
 	dev->sqs[qid] = sq;
 	mutex_unlock(&dev->queues_lock);

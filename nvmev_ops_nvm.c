@@ -1003,9 +1003,9 @@ static bool nvmev_io_is_small(const struct nvmev_io *io)
 	return io->op->lba_range && io->bytes <= NVME_PAGE_SIZE;
 }
 
-/* Fetches a burst of commands from one queue; true when there were any */
-static bool nvmev_worker_fetch(struct nvmev_worker *worker,
-			       struct nvmev_sq *sq)
+/* Fetches a burst, but at most @limit, from one queue; how many there were */
+static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
+			      u32 limit)
 {
 	u32 pending = nvmev_sq_pending(worker->dev, sq);
 	struct nvmev_dev *dev = worker->dev;
@@ -1015,14 +1015,15 @@ static bool nvmev_worker_fetch(struct nvmev_worker *worker,
 	u64 now_ns;
 
 	if (!pending)
-		return false;
+		return 0;
 	now_ns = nvmev_clock_ns();
 	nvmev_sq_mark(sq, now_ns);
 	nvmev_stat_max(&worker->unseen_max_ns, now_ns - worker->polled_ns);
 
 	/* Arbitration Burst, 5.21.1.1: a power of two, 7 is no limit */
-	burst = 1 << (READ_ONCE(dev->admin.features.arbitration) & 7);
-	burst = min3(burst, pending, (u32)NVMEV_BURST);
+	burst = 1 << (READ_ONCE(dev->admin.features.arbitration) &
+		      NVME_ARB_BURST);
+	burst = min3(burst, pending, limit);
 	while (nr < pending) {
 		struct nvmev_io *io;
 
@@ -1083,6 +1084,79 @@ static bool nvmev_worker_fetch(struct nvmev_worker *worker,
 	return nr;
 }
 
+/* --- weighted round robin, 4.13.2 ------------------------------------------- */
+
+/* The queue whose turn it is, and how many commands its class has left */
+static struct nvmev_sq *nvmev_wrr_next(struct nvmev_worker *worker, u32 *quota)
+{
+	u32 arbitration = READ_ONCE(worker->dev->admin.features.arbitration);
+	struct nvmev_sq *first[NVME_SQ_PRIORITIES] = { };
+	struct nvmev_sq *sq;
+	unsigned int round, class;
+
+	list_for_each_entry(sq, &worker->sqs, node)
+		if (!first[sq->priority] && !list_empty(&sq->free) &&
+		    nvmev_sq_pending(worker->dev, sq))
+			first[sq->priority] = sq;
+	*quota = NVMEV_BURST;
+	if (first[NVME_SQ_URGENT])
+		return first[NVME_SQ_URGENT];
+
+	for (round = 0; round < 2; round++) {
+		for (class = NVME_SQ_HIGH; class <= NVME_SQ_LOW; class++) {
+			if (!first[class] || !worker->credits[class])
+				continue;
+			*quota = worker->credits[class];
+			return first[class];
+		}
+		/* All that have commands have had their share: a new round */
+		worker->credits[NVME_SQ_HIGH] =
+			FIELD_GET(NVME_ARB_HIGH, arbitration) + 1;
+		worker->credits[NVME_SQ_MEDIUM] =
+			FIELD_GET(NVME_ARB_MEDIUM, arbitration) + 1;
+		worker->credits[NVME_SQ_LOW] =
+			FIELD_GET(NVME_ARB_LOW, arbitration) + 1;
+	}
+	return NULL;
+}
+
+/*
+ * Commands wait in their queues until a slot is free, and then the one of the
+ * class whose turn it is gets it: fetched at once, they would be served in the
+ * order of their coming. Their time begins when they are seen all the same.
+ */
+static bool nvmev_worker_fetch_wrr(struct nvmev_worker *worker)
+{
+	struct nvmev_dev *dev = worker->dev;
+	u32 i, nr, room, quota;
+	struct nvmev_sq *sq;
+	bool waiting = false;
+
+	list_for_each_entry(sq, &worker->sqs, node) {
+		if (!nvmev_sq_pending(dev, sq))
+			continue;
+		nvmev_sq_mark(sq, nvmev_clock_ns());
+		waiting = true;
+	}
+	for (i = 0; waiting && i < NVMEV_BURST; i++) {
+		room = nvmev_timing_room(&dev->timing, nvmev_clock_ns());
+		sq = room ? nvmev_wrr_next(worker, &quota) : NULL;
+		if (!sq)
+			break;
+		nr = nvmev_worker_fetch(worker, sq, min3(quota, room,
+							 (u32)NVMEV_BURST));
+		if (sq->priority != NVME_SQ_URGENT)
+			worker->credits[sq->priority] -=
+				min(nr, worker->credits[sq->priority]);
+		/* The queues of a class take turns */
+		list_move_tail(&sq->node, &worker->sqs);
+		nvmev_worker_complete_due(worker);
+		if (!nr)
+			break;
+	}
+	return waiting;
+}
+
 /* --- the worker --------------------------------------------------------- */
 
 /**
@@ -1112,10 +1186,14 @@ bool nvmev_worker_poll(struct nvmev_worker *worker)
 		return worked;
 
 	polled_ns = nvmev_clock_ns();
-	list_for_each_entry(sq, &worker->sqs, node) {
-		if (nvmev_worker_fetch(worker, sq)) {
-			worked = true;
-			nvmev_worker_complete_due(worker);
+	if (unlikely(READ_ONCE(worker->dev->wrr))) {
+		worked |= nvmev_worker_fetch_wrr(worker);
+	} else {
+		list_for_each_entry(sq, &worker->sqs, node) {
+			if (nvmev_worker_fetch(worker, sq, NVMEV_BURST)) {
+				worked = true;
+				nvmev_worker_complete_due(worker);
+			}
 		}
 	}
 	worker->polled_ns = polled_ns;

@@ -78,7 +78,7 @@ static void nvmev_ctrl_keep_absent(struct nvmev_dev *dev)
 static u64 nvmev_ctrl_cap(struct nvmev_dev *dev)
 {
 	return FIELD_PREP(NVME_CAP_MQES, dev->config.queue_depth - 1) |
-	       NVME_CAP_CQR | FIELD_PREP(NVME_CAP_TO, NVMEV_CAP_TO) |
+	       NVME_CAP_CQR | NVME_CAP_AMS_WRR | FIELD_PREP(NVME_CAP_TO, NVMEV_CAP_TO) |
 	       NVME_CAP_NSSRS | NVME_CAP_CSS_NVM;
 }
 
@@ -183,8 +183,8 @@ static const char *nvmev_ctrl_check_cc(u32 cc)
 		return "CC.CSS: only the NVM command set is there";
 	if (FIELD_GET(NVME_CC_MPS, cc))
 		return "CC.MPS: only 4 KiB pages are supported";
-	if (FIELD_GET(NVME_CC_AMS, cc))
-		return "CC.AMS: only round robin is supported";
+	if (FIELD_GET(NVME_CC_AMS, cc) > NVME_CC_AMS_WRR)
+		return "CC.AMS: only round robin, weighted or not, is supported";
 	return NULL;
 }
 
@@ -215,6 +215,7 @@ static int nvmev_ctrl_enable(struct nvmev_dev *dev, u32 cc)
 	if (!dev->admin.cq)
 		goto fail;
 	dev->admin.cq->irq = true;
+	WRITE_ONCE(dev->wrr, FIELD_GET(NVME_CC_AMS, cc) == NVME_CC_AMS_WRR);
 	dev->admin.sq = nvmev_sq_create(dev, 0, asq, asqs, dev->admin.cq,
 					&err);
 	if (!dev->admin.sq)

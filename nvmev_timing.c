@@ -296,6 +296,26 @@ u64 nvmev_timing_due(struct nvmev_timing *timing, enum nvmev_kind kind,
 }
 
 /**
+ * nvmev_timing_room() - slots that are free
+ * @timing: the model
+ * @now_ns: the time
+ *
+ * Context: a worker.
+ * Return: at least how many, 0 for none.
+ */
+u32 nvmev_timing_room(struct nvmev_timing *timing, u64 now_ns)
+{
+	const struct nvmev_slot_group *first;
+	u32 room;
+
+	spin_lock(&timing->lock);
+	first = &timing->slots.heap[0];
+	room = first->free_ns <= now_ns ? first->count : 0;
+	spin_unlock(&timing->lock);
+	return room;
+}
+
+/**
  * nvmev_timing_get() - the settings in force
  * @timing: the model
  * @config: where to put them

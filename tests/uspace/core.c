@@ -409,7 +409,7 @@ static void test_copy(struct nvmev_dev *dev, struct uspace_queue *queue)
 	memcpy(shadow, dev->storage, dev->ns[0].bytes);
 
 	/* Sources in the first half of the disk, the destination in the other */
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < 60; i++) {
 		nr = 1 + below(below(4) ? 8 : NVMEV_COPY_RANGES);
 		dest = dev->ns[0].nr_lba / 2 + below(100);
 		copy_command(&cmd, dest, nr);
@@ -690,6 +690,103 @@ static void test_full_cq(struct nvmev_dev *dev, struct uspace_queue *queue)
 	check(!uspace_reap(dev, queue, &cqe));
 }
 
+/* --- arbitration, 4.13 ------------------------------------------------------------ */
+
+/* Fills queues with commands of one slot each, which is a millisecond's work */
+static void arbitrate(struct nvmev_dev *dev, struct uspace_queue *queues,
+		      unsigned int nr, u32 each)
+{
+	struct nvme_command cmd = { .opcode = NVME_NVM_READ };
+	unsigned int i;
+
+	set_range(&cmd, 0, 1);
+	cmd.prp1 = cpu_to_le64(DATA_AT);
+	while (each--)
+		for (i = 0; i < nr; i++)
+			uspace_submit(dev, &queues[i], &cmd);
+}
+
+/* Lets the device work for some milliseconds: what each queue got done */
+static void get_served(struct nvmev_dev *dev, struct uspace_queue *queues,
+		       unsigned int nr, u32 ms, u32 *served)
+{
+	struct nvme_completion cqe;
+	unsigned int i;
+
+	memset(served, 0, nr * sizeof(*served));
+	while (ms--) {
+		uspace_run(dev, 2);
+		uspace_now_ns += NSEC_PER_MSEC;
+		uspace_run(dev, 2);
+		for (i = 0; i < nr; i++)
+			while (uspace_reap(dev, &queues[i], &cqe))
+				served[i]++;
+	}
+}
+
+/* CAP.AMS, CC.AMS, QPRIO and the weights of the Arbitration feature */
+static void test_arbitration(void)
+{
+	/* Queues of one worker: two of high, one of medium, one of low priority */
+	static const u8 priorities[] = { 1, 1, 2, 3 };
+	struct nvmev_dev *dev = device_create(NSEC_PER_MSEC, 1);
+	struct nvme_command cmd = { .opcode = NVME_ADMIN_SET_FEATURES };
+	struct uspace_queue admin, queues[4];
+	unsigned int i, ams;
+	u32 served[4];
+
+	for (ams = NVME_CC_AMS_RR; ams <= NVME_CC_AMS_WRR; ams++) {
+		check(uspace_enable_ams(dev, &admin, ams));
+		check(uspace_reg_read(dev, NVME_REG_CAP) & NVME_CAP_AMS_WRR);
+		/* Weights 8, 4 and 1, one command at a time */
+		cmd.cdw10 = cpu_to_le32(NVME_FEAT_ARBITRATION);
+		cmd.cdw11 = cpu_to_le32(7U << 24 | 3 << 16);
+		check(!uspace_sync(dev, &admin, &cmd, NULL));
+		for (i = 0; i < 4; i++)
+			check(!uspace_create_queue_of(dev, &admin, &queues[i],
+						      1 + 2 * i, DEPTH,
+						      RINGS_AT * (i + 1),
+						      priorities[i]));
+		if (ams == NVME_CC_AMS_RR) {
+			/* One after the other, whatever their priority */
+			arbitrate(dev, queues, 4, 50);
+			get_served(dev, queues, 4, 100, served);
+			for (i = 0; i < 4; i++)
+				check(served[i] == 25);
+			check(uspace_disable(dev));
+			continue;
+		}
+		arbitrate(dev, queues, 4, 62);
+		get_served(dev, queues, 4, 130, served);
+		check(served[0] == 40 && served[1] == 40);
+		check(served[2] == 40 && served[3] == 10);
+	}
+	uspace_device_destroy(dev);
+}
+
+/* What is urgent comes first, also when it comes last */
+static void test_urgent(void)
+{
+	struct nvmev_dev *dev = device_create(NSEC_PER_MSEC, 1);
+	struct uspace_queue admin, queues[2];
+	u32 served[2];
+
+	check(uspace_enable_ams(dev, &admin, NVME_CC_AMS_WRR));
+	check(!uspace_create_queue_of(dev, &admin, &queues[0], 1, DEPTH,
+				      RINGS_AT, NVME_SQ_HIGH));
+	check(!uspace_create_queue_of(dev, &admin, &queues[1], 3, DEPTH,
+				      2 * RINGS_AT, NVME_SQ_URGENT));
+	arbitrate(dev, &queues[0], 1, 50);
+	get_served(dev, queues, 2, 10, served);
+	check(served[0] == 10);
+	uspace_run(dev, 2);
+	arbitrate(dev, &queues[1], 1, 10);
+	get_served(dev, queues, 2, 11, served);
+	/* One was being served already */
+	check(served[0] == 1 && served[1] == 10);
+	uspace_device_destroy(dev);
+}
+
 static void run_virtual(void)
 {
 	struct nvmev_dev *dev = device_create(1000000, 4);
@@ -719,7 +816,6 @@ static void run_virtual(void)
 				   RINGS_AT));
 	test_data(dev, &queues[0]);
 	uspace_device_destroy(dev);
-	puts("virtual: ok");
 }
 
 /* --- threads --------------------------------------------------------------------- */
@@ -822,6 +918,9 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "virtual")) {
 		seed = strtoull(argv[2], NULL, 0) ?: 1;
 		run_virtual();
+		test_arbitration();
+		test_urgent();
+		puts("virtual: ok");
 		return 0;
 	}
 	if (argc == 3 && !strcmp(argv[1], "threads")) {

@@ -294,6 +294,12 @@ void uspace_reg_write(struct nvmev_dev *dev, unsigned int reg, u32 value)
 /* The admin queue lies in the first two pages of the host's memory */
 bool uspace_enable(struct nvmev_dev *dev, struct uspace_queue *admin)
 {
+	return uspace_enable_ams(dev, admin, NVME_CC_AMS_RR);
+}
+
+bool uspace_enable_ams(struct nvmev_dev *dev, struct uspace_queue *admin,
+		       u32 ams)
+{
 	unsigned int i;
 
 	*admin = (struct uspace_queue){
@@ -305,7 +311,8 @@ bool uspace_enable(struct nvmev_dev *dev, struct uspace_queue *admin)
 	uspace_reg_write(dev, NVME_REG_ASQ + 4, 0);
 	uspace_reg_write(dev, NVME_REG_ACQ, 4096);
 	uspace_reg_write(dev, NVME_REG_ACQ + 4, 0);
-	uspace_reg_write(dev, NVME_REG_CC, NVME_CC_EN | 6 << 16 | 4 << 20);
+	uspace_reg_write(dev, NVME_REG_CC, NVME_CC_EN | 6 << 16 | 4 << 20 |
+			 FIELD_PREP(NVME_CC_AMS, ams));
 	for (i = 0; i < 100000000; i++) {
 		uspace_run(dev, 1);
 		if (uspace_reg_read(dev, NVME_REG_CSTS) & NVME_CSTS_RDY)
@@ -387,6 +394,14 @@ int uspace_create_queue(struct nvmev_dev *dev, struct uspace_queue *admin,
 			struct uspace_queue *queue, u16 qid, u32 size,
 			u64 addr)
 {
+	return uspace_create_queue_of(dev, admin, queue, qid, size, addr,
+				      NVME_SQ_URGENT);
+}
+
+int uspace_create_queue_of(struct nvmev_dev *dev, struct uspace_queue *admin,
+			   struct uspace_queue *queue, u16 qid, u32 size,
+			   u64 addr, u8 priority)
+{
 	struct nvme_command cmd = { .opcode = NVME_ADMIN_CREATE_CQ };
 	u64 sq_bytes = (size * sizeof(cmd) + 4095) & ~4095ULL;
 	int status;
@@ -408,6 +423,7 @@ int uspace_create_queue(struct nvmev_dev *dev, struct uspace_queue *admin,
 	cmd.opcode = NVME_ADMIN_CREATE_SQ;
 	cmd.prp1 = cpu_to_le64(queue->sq_addr);
 	cmd.cdw10 = cpu_to_le32((size - 1) << 16 | qid);
-	cmd.cdw11 = cpu_to_le32(qid << 16 | NVME_QUEUE_PC);
+	cmd.cdw11 = cpu_to_le32(qid << 16 | NVME_QUEUE_PC |
+				FIELD_PREP(NVME_SQ_QPRIO, priority));
 	return uspace_sync(dev, admin, &cmd, NULL);
 }

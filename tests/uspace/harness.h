@@ -37,6 +37,8 @@ struct uspace_queue {
 u32 uspace_reg_read(struct nvmev_dev *dev, unsigned int reg);
 void uspace_reg_write(struct nvmev_dev *dev, unsigned int reg, u32 value);
 bool uspace_enable(struct nvmev_dev *dev, struct uspace_queue *admin);
+bool uspace_enable_ams(struct nvmev_dev *dev, struct uspace_queue *admin,
+		       u32 ams);
 bool uspace_disable(struct nvmev_dev *dev);
 u16 uspace_submit(struct nvmev_dev *dev, struct uspace_queue *queue,
 		  struct nvme_command *cmd);
@@ -47,6 +49,9 @@ int uspace_sync(struct nvmev_dev *dev, struct uspace_queue *queue,
 int uspace_create_queue(struct nvmev_dev *dev, struct uspace_queue *admin,
 			struct uspace_queue *queue, u16 qid, u32 size,
 			u64 addr);
+int uspace_create_queue_of(struct nvmev_dev *dev, struct uspace_queue *admin,
+			   struct uspace_queue *queue, u16 qid, u32 size,
+			   u64 addr, u8 priority);
 
 #define check(cond) do {						\
 	if (!(cond)) {							\

@@ -215,6 +215,13 @@ static inline void list_del_init(struct list_head *node)
 	INIT_LIST_HEAD(node);
 }
 
+static inline void list_move_tail(struct list_head *node,
+				  struct list_head *head)
+{
+	list_del(node);
+	list_add_tail(node, head);
+}
+
 #define list_first_entry(head, type, member) \
 	container_of((head)->next, type, member)
 #define list_first_entry_or_null(head, type, member) \
