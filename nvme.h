@@ -91,6 +91,7 @@ enum nvme_admin_opcode {
 	NVME_ADMIN_NS_MGMT		= 0x0d,
 	NVME_ADMIN_SELF_TEST		= 0x14,
 	NVME_ADMIN_NS_ATTACH		= 0x15,
+	NVME_ADMIN_DBBUF_CONFIG		= 0x7c,
 	NVME_ADMIN_FORMAT_NVM		= 0x80,
 	NVME_ADMIN_SANITIZE		= 0x84,
 };
@@ -380,6 +381,7 @@ static_assert(sizeof(struct nvme_id_ctrl) == NVME_IDENTIFY_SIZE);
 #define NVME_ID_OACS_FORMAT		BIT(1)
 #define NVME_ID_OACS_NS_MGMT		BIT(3)
 #define NVME_ID_OACS_SELF_TEST		BIT(4)
+#define NVME_ID_OACS_DBBUF		BIT(8)
 /* One self-test at a time in the whole subsystem */
 #define NVME_ID_DSTO_ONE		BIT(0)
 #define NVME_ID_SANICAP_CRYPTO		BIT(0)

@@ -245,7 +245,7 @@ struct nvmev_ring {
  * @tail: the next entry to write
  * @head: the host's head as last read from the doorbell
  * @bad_head: the last head value that was refused, to report it once
- * @doorbell: head doorbell in the BAR
+ * @doorbell: head doorbell, in the BAR or the host's memory
  * @nr_sqs: submission queues that complete here; the controller thread's
  * @unsignalled: completions posted since the last interrupt
  * @unsignalled_ns: when the first of them was posted
@@ -289,7 +289,7 @@ struct nvmev_mark {
  * @head: the next entry to fetch
  * @tail: the host's tail as last read from the doorbell
  * @bad_tail: the last tail value that was refused, to report it once
- * @doorbell: tail doorbell in the BAR
+ * @doorbell: tail doorbell, in the BAR or the host's memory
  * @ios: one command for each entry of the ring, NULL for the admin queue
  * @free: those of @ios that are not in use
  * @nr_marks: marks in use; when all are, later tails wait to be marked
@@ -319,9 +319,11 @@ int nvmev_ring_map(struct nvmev_dev *dev, struct nvmev_ring *ring, u64 addr,
 void nvmev_ring_unmap(struct nvmev_ring *ring);
 struct nvmev_cq *nvmev_cq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
 				 u32 size, int *err);
+void nvmev_cq_use_shadow(struct nvmev_dev *dev, struct nvmev_cq *cq);
 void nvmev_cq_destroy(struct nvmev_cq *cq);
 struct nvmev_sq *nvmev_sq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
 				 u32 size, struct nvmev_cq *cq, int *err);
+void nvmev_sq_use_shadow(struct nvmev_dev *dev, struct nvmev_sq *sq);
 void nvmev_sq_destroy(struct nvmev_sq *sq);
 u32 nvmev_sq_pending(struct nvmev_dev *dev, struct nvmev_sq *sq);
 void nvmev_sq_mark(struct nvmev_sq *sq, u64 now_ns);
@@ -681,6 +683,8 @@ struct nvmev_sanitize {
  * @queues_created: an I/O queue was created since the controller was enabled
  * @changed_ns: for the Changed Namespace List log, a bit for each NSID - 1
  * @job: the command that is being worked at
+ * @shadows: doorbells in the host's memory, NULL for those of the BAR, 7.13
+ * @event_idxs: up to where the host need not write to the BAR
  * @self_test: the device self-test
  * @sanitize: the sanitize operation
  * @buf: the data structure being built
@@ -697,6 +701,8 @@ struct nvmev_admin {
 	bool queues_created;
 	unsigned long changed_ns;
 	struct nvmev_job job;
+	__le32 *shadows;
+	__le32 *event_idxs;
 	struct nvmev_self_test self_test;
 	struct nvmev_sanitize sanitize;
 	u8 *buf;
@@ -755,6 +761,7 @@ struct nvmev_config {
 	u8 lba_shift;
 	unsigned int queues;
 	u32 queue_depth;
+	bool dbbuf;
 	unsigned int nr_workers;
 	unsigned int cpus[NVMEV_MAX_WORKERS + 1];
 	struct nvmev_timing_config timing;

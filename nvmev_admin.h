@@ -54,7 +54,7 @@ typedef u16 nvmev_admin_fn(struct nvmev_dev *dev,
 void *nvmev_admin_buf(struct nvmev_dev *dev);
 u16 nvmev_admin_data(struct nvmev_dev *dev, const struct nvme_command *cmd,
 		     u32 len);
-void nvmev_admin_effects(__le32 *effects);
+void nvmev_admin_effects(struct nvmev_dev *dev, __le32 *effects);
 void nvmev_admin_clear_events(struct nvmev_dev *dev, u8 lid);
 void nvmev_pad_string(char *field, size_t size, const char *string);
 

@@ -45,6 +45,8 @@ static void nvmev_identify_ctrl(struct nvmev_dev *dev, struct nvme_id_ctrl *id)
 	id->oaes = cpu_to_le32(NVME_ID_OAES_NS_ATTR);
 	id->oacs = cpu_to_le16(NVME_ID_OACS_FORMAT | NVME_ID_OACS_NS_MGMT |
 			       NVME_ID_OACS_SELF_TEST);
+	if (dev->config.dbbuf)
+		id->oacs |= cpu_to_le16(NVME_ID_OACS_DBBUF);
 	/* In minutes: see nvmev_self_test.c */
 	id->edstt = cpu_to_le16(1);
 	id->dsto = NVME_ID_DSTO_ONE;

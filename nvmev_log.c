@@ -203,9 +203,10 @@ static void nvmev_log_fw_slot(struct nvme_fw_slot_log *log)
 	nvmev_pad_string(log->frs[0], sizeof(log->frs[0]), NVMEV_FIRMWARE);
 }
 
-static void nvmev_log_effects(struct nvme_effects_log *log)
+static void nvmev_log_effects(struct nvmev_dev *dev,
+			      struct nvme_effects_log *log)
 {
-	nvmev_admin_effects(log->acs);
+	nvmev_admin_effects(dev, log->acs);
 	nvmev_nvm_effects(log->iocs);
 }
 
@@ -271,7 +272,7 @@ u16 nvmev_admin_get_log_page(struct nvmev_dev *dev,
 		size = NVME_IDENTIFY_SIZE;
 		break;
 	case NVME_LOG_CMD_EFFECTS:
-		nvmev_log_effects(buf);
+		nvmev_log_effects(dev, buf);
 		size = sizeof(struct nvme_effects_log);
 		break;
 	case NVME_LOG_SELF_TEST:

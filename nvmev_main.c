@@ -80,6 +80,10 @@ static char *queue_depth = "1024";
 module_param(queue_depth, charp, 0444);
 MODULE_PARM_DESC(queue_depth, "Most entries of an I/O queue, 2 to 16384 (default 1024)");
 
+static char *dbbuf = "0";
+module_param(dbbuf, charp, 0444);
+MODULE_PARM_DESC(dbbuf, "Offer Doorbell Buffer Config, doorbells in the host's memory, 0 or 1 (default 0)");
+
 static struct nvmev_dev *nvmev_devs[NVMEV_MAX_DEVICES];
 static unsigned int nvmev_nr_devs;
 static enum cpuhp_state nvmev_cpuhp;
@@ -232,6 +236,7 @@ struct nvmev_args {
 	const char *lba_size;
 	const char *queues;
 	const char *queue_depth;
+	const char *dbbuf;
 };
 
 /**
@@ -260,6 +265,7 @@ static const struct nvmev_param nvmev_params[] = {
 	{ "lba_size", &lba_size, offsetof(struct nvmev_args, lba_size), false },
 	{ "queues", &queues, offsetof(struct nvmev_args, queues), false },
 	{ "queue_depth", &queue_depth, offsetof(struct nvmev_args, queue_depth), false },
+	{ "dbbuf", &dbbuf, offsetof(struct nvmev_args, dbbuf), false },
 };
 
 static const char **nvmev_value_of(struct nvmev_args *args,
@@ -518,6 +524,11 @@ static int nvmev_check_params(struct nvmev_args *args,
 		return -EINVAL;
 	}
 	config->queue_depth = value;
+	if (nvmev_parse_number(args->dbbuf, 0, 1, &value)) {
+		nvmev_refuse(args, "dbbuf", "0 or 1");
+		return -EINVAL;
+	}
+	config->dbbuf = value;
 	return 0;
 }
 

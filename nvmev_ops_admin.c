@@ -172,6 +172,50 @@ static u16 nvmev_admin_delete_cq(struct nvmev_dev *dev,
 	return NVME_SC_SUCCESS;
 }
 
+/* --- Doorbell Buffer Config, 5.7 and 7.13 --------------------------------- */
+
+static void nvmev_worker_use_shadows(struct nvmev_worker *worker, void *arg)
+{
+	struct nvmev_sq *sq;
+	struct nvmev_cq *cq;
+
+	list_for_each_entry(sq, &worker->sqs, node)
+		nvmev_sq_use_shadow(worker->dev, sq);
+	list_for_each_entry(cq, &worker->cqs, node)
+		nvmev_cq_use_shadow(worker->dev, cq);
+}
+
+static u16 nvmev_admin_dbbuf_config(struct nvmev_dev *dev,
+				    const struct nvme_command *cmd,
+				    struct nvmev_admin_result *result)
+{
+	u64 shadows = le64_to_cpu(cmd->prp1);
+	u64 event_idxs = le64_to_cpu(cmd->prp2);
+	void *shadow_page, *event_page;
+	unsigned int i;
+
+	/* Doorbells are four bytes apart: a page is enough for all of them */
+	BUILD_BUG_ON(2 * (NVMEV_MAX_QUEUES + 1) * sizeof(__le32) >
+		     NVME_PAGE_SIZE);
+	if (shadows & ~NVME_PAGE_MASK)
+		return nvmev_blame(result, NVMEV_AT(prp1),
+				   NVME_SC_INVALID_FIELD);
+	if (event_idxs & ~NVME_PAGE_MASK)
+		return nvmev_blame(result, NVMEV_AT(prp2),
+				   NVME_SC_INVALID_FIELD);
+	shadow_page = nvmev_host_ptr(dev, shadows, true);
+	event_page = nvmev_host_ptr(dev, event_idxs, true);
+	if (!shadow_page || !event_page)
+		return NVME_SC_DATA_XFER_ERROR;
+
+	dev->admin.shadows = shadow_page;
+	dev->admin.event_idxs = event_page;
+	for (i = 0; i < dev->config.nr_workers; i++)
+		nvmev_worker_call(&dev->workers[i], nvmev_worker_use_shadows,
+				  NULL);
+	return NVME_SC_SUCCESS;
+}
+
 /* --- asynchronous events, 5.2 -------------------------------------------- */
 
 /* The log page that tells more of an event, and clears it */
@@ -339,24 +383,42 @@ static const struct nvmev_admin_op nvmev_admin_ops[] = {
 	{ NVME_ADMIN_NS_MGMT, false, NVME_EFFECT_NIC, nvmev_admin_ns_mgmt },
 	{ NVME_ADMIN_SELF_TEST, false, 0, nvmev_admin_self_test },
 	{ NVME_ADMIN_NS_ATTACH, false, NVME_EFFECT_NIC, nvmev_admin_ns_attach },
+	{ NVME_ADMIN_DBBUF_CONFIG, false, 0, nvmev_admin_dbbuf_config },
 	{ NVME_ADMIN_FORMAT_NVM, false, NVME_EFFECT_LBCC | NVME_EFFECT_NCC |
 	  NVME_EFFECT_CSE_NS, nvmev_admin_format },
 	{ NVME_ADMIN_SANITIZE, false, NVME_EFFECT_LBCC | NVME_EFFECT_CSE_ALL,
 	  nvmev_admin_sanitize },
 };
 
-/**
- * nvmev_admin_effects() - what the admin commands do, for their log page
- * @effects: an entry for each opcode, zero at first
- */
-void nvmev_admin_effects(__le32 *effects)
+static const struct nvmev_admin_op *
+nvmev_admin_op_find(const struct nvmev_dev *dev, u8 opcode)
 {
 	unsigned int i;
 
+	if (opcode == NVME_ADMIN_DBBUF_CONFIG && !dev->config.dbbuf)
+		return NULL;
 	for (i = 0; i < ARRAY_SIZE(nvmev_admin_ops); i++)
-		effects[nvmev_admin_ops[i].opcode] =
-			cpu_to_le32(NVME_EFFECT_CSUPP |
-				    nvmev_admin_ops[i].effects);
+		if (nvmev_admin_ops[i].opcode == opcode)
+			return &nvmev_admin_ops[i];
+	return NULL;
+}
+
+/**
+ * nvmev_admin_effects() - what the admin commands do, for their log page
+ * @dev: the device
+ * @effects: an entry for each opcode, zero at first
+ */
+void nvmev_admin_effects(struct nvmev_dev *dev, __le32 *effects)
+{
+	const struct nvmev_admin_op *op;
+	unsigned int opcode;
+
+	for (opcode = 0; opcode <= U8_MAX; opcode++) {
+		op = nvmev_admin_op_find(dev, opcode);
+		if (op)
+			effects[opcode] = cpu_to_le32(NVME_EFFECT_CSUPP |
+						      op->effects);
+	}
 }
 
 /**
@@ -372,22 +434,17 @@ u16 nvmev_admin_execute(struct nvmev_dev *dev, const struct nvme_command *cmd,
 			struct nvmev_admin_result *result)
 {
 	const struct nvmev_admin_op *op;
-	unsigned int i;
 
 	/* Neither fused commands nor, ever, SGLs: 4.1 and 4.4 */
 	if (cmd->flags & (NVME_CMD_FUSE | NVME_CMD_PSDT))
 		return nvmev_blame(result, NVMEV_AT(flags),
 				   NVME_SC_INVALID_FIELD);
-
-	for (i = 0; i < ARRAY_SIZE(nvmev_admin_ops); i++) {
-		op = &nvmev_admin_ops[i];
-		if (op->opcode != cmd->opcode)
-			continue;
-		if (dev->admin.sanitize.running && !op->while_sanitizing)
-			return NVME_SC_SANITIZE_IN_PROGRESS;
-		return op->execute(dev, cmd, result);
-	}
-	return NVME_SC_INVALID_OPCODE | NVME_SC_DNR;
+	op = nvmev_admin_op_find(dev, cmd->opcode);
+	if (!op)
+		return NVME_SC_INVALID_OPCODE | NVME_SC_DNR;
+	if (dev->admin.sanitize.running && !op->while_sanitizing)
+		return NVME_SC_SANITIZE_IN_PROGRESS;
+	return op->execute(dev, cmd, result);
 }
 
 /**
@@ -407,6 +464,8 @@ void nvmev_admin_reset(struct nvmev_dev *dev)
 	memset(admin->events, 0, sizeof(admin->events));
 	admin->masked = 0;
 	admin->queues_created = false;
+	admin->shadows = NULL;
+	admin->event_idxs = NULL;
 	admin->job.held = false;
 	nvmev_self_test_abort(dev, NVME_SELF_TEST_BY_RESET);
 	nvmev_features_init(dev);

@@ -68,6 +68,62 @@ static void *nvmev_ring_entry(const struct nvmev_ring *ring, u32 index,
 		(offset & (NVME_PAGE_SIZE - 1));
 }
 
+/*
+ * The device looks at the shadows all the time and needs no write to the BAR:
+ * no index is ever behind this one. A ring that wraps around seems to be; that
+ * write does no harm.
+ */
+#define NVMEV_EVENT_IDX_NEVER	U16_MAX
+
+/* Where the host writes a doorbell from now on; it has @value there */
+static __le32 *nvmev_shadow(struct nvmev_dev *dev, u16 qid, bool cq,
+			    __le32 value)
+{
+	unsigned int index = 2 * qid + cq;
+
+	WRITE_ONCE(dev->admin.shadows[index], value);
+	WRITE_ONCE(dev->admin.event_idxs[index],
+		   cpu_to_le32(NVMEV_EVENT_IDX_NEVER));
+	return &dev->admin.shadows[index];
+}
+
+/* The doorbell of a new queue, which reads 0 */
+static __le32 *nvmev_new_doorbell(struct nvmev_dev *dev, u16 qid, bool cq)
+{
+	__le32 *doorbell = nvmev_doorbell(dev, qid, cq);
+
+	WRITE_ONCE(*doorbell, 0);
+	if (qid && dev->admin.shadows)
+		doorbell = nvmev_shadow(dev, qid, cq, 0);
+	return doorbell;
+}
+
+/**
+ * nvmev_cq_use_shadow() - take the head from the host's memory from now on
+ * @dev: the device, with shadow doorbells
+ * @cq: an I/O queue
+ *
+ * Context: the owner of the queue.
+ */
+void nvmev_cq_use_shadow(struct nvmev_dev *dev, struct nvmev_cq *cq)
+{
+	cq->doorbell = nvmev_shadow(dev, cq->qid, true,
+				    READ_ONCE(*cq->doorbell));
+}
+
+/**
+ * nvmev_sq_use_shadow() - take the tail from the host's memory from now on
+ * @dev: the device, with shadow doorbells
+ * @sq: an I/O queue
+ *
+ * Context: the owner of the queue.
+ */
+void nvmev_sq_use_shadow(struct nvmev_dev *dev, struct nvmev_sq *sq)
+{
+	sq->doorbell = nvmev_shadow(dev, sq->qid, false,
+				    READ_ONCE(*sq->doorbell));
+}
+
 /**
  * nvmev_cq_create() - make a completion queue
  * @dev: the device
@@ -99,10 +155,9 @@ struct nvmev_cq *nvmev_cq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
 	cq->qid = qid;
 	cq->phase = NVME_CQE_PHASE;
 	cq->bad_head = U32_MAX;
-	cq->doorbell = nvmev_doorbell(dev, qid, true);
+	cq->doorbell = nvmev_new_doorbell(dev, qid, true);
 	INIT_LIST_HEAD(&cq->blocked);
 	INIT_LIST_HEAD(&cq->node);
-	WRITE_ONCE(*cq->doorbell, 0);
 	return cq;
 }
 
@@ -166,9 +221,8 @@ struct nvmev_sq *nvmev_sq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
 	sq->qid = qid;
 	sq->cq = cq;
 	sq->bad_tail = U32_MAX;
-	sq->doorbell = nvmev_doorbell(dev, qid, false);
+	sq->doorbell = nvmev_new_doorbell(dev, qid, false);
 	cq->nr_sqs++;
-	WRITE_ONCE(*sq->doorbell, 0);
 	return sq;
 
 free_ios:

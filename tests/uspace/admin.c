@@ -925,6 +925,99 @@ static void test_sanitize(void)
 	expect_sstat(NVME_SANITIZE_DONE | NVME_SANITIZE_ALL_ERASED | 16 << 3);
 }
 
+/* --- Doorbell Buffer Config, 5.7 and 7.13 ------------------------------------------------------- */
+
+#define SHADOWS_AT	(3 * SZ_1M)
+#define EVENTS_AT	(3 * SZ_1M + 4096)
+
+static int dbbuf_config(u64 shadows, u64 events)
+{
+	struct nvme_command cmd = { .opcode = NVME_ADMIN_DBBUF_CONFIG };
+
+	cmd.prp1 = cpu_to_le64(shadows);
+	cmd.prp2 = cpu_to_le64(events);
+	return uspace_sync(dev, &admin, &cmd, NULL);
+}
+
+/* A read whose doorbells are written to one of both places alone */
+static bool io_by(__le32 *doorbells, u32 *index)
+{
+	struct nvme_command cmd = { .opcode = NVME_NVM_READ };
+	struct nvme_completion cqe;
+	u32 keep = le32_to_cpu(*nvmev_doorbell(dev, 1, false));
+	u32 heads = le32_to_cpu(*nvmev_doorbell(dev, 1, true));
+	bool done;
+
+	cmd.nsid = cpu_to_le32(1);
+	cmd.prp1 = cpu_to_le64(DATA_AT);
+	*index = queue.tail;
+	uspace_submit(dev, &queue, &cmd);
+	if (doorbells) {
+		WRITE_ONCE(*nvmev_doorbell(dev, 1, false), cpu_to_le32(keep));
+		WRITE_ONCE(doorbells[2], cpu_to_le32(queue.tail));
+	}
+	uspace_run(dev, 4);
+	uspace_now_ns += 10000;
+	uspace_run(dev, 4);
+	done = uspace_reap(dev, &queue, &cqe);
+	if (done && doorbells) {
+		WRITE_ONCE(*nvmev_doorbell(dev, 1, true), cpu_to_le32(heads));
+		WRITE_ONCE(doorbells[3], cpu_to_le32(queue.head));
+	}
+	return done;
+}
+
+static void test_dbbuf(void)
+{
+	__le32 *shadows = (void *)(uspace_host + SHADOWS_AT);
+	__le32 *events = (void *)(uspace_host + EVENTS_AT);
+	const struct nvme_id_ctrl *id = data();
+	unsigned int i;
+	u32 index;
+
+	/* Absent, unless the parameter is set */
+	check_dnr(dbbuf_config(SHADOWS_AT, EVENTS_AT), NVME_SC_INVALID_OPCODE);
+	dev->config.dbbuf = true;
+	check(!identify(NVME_ID_CNS_CTRL, 0));
+	check(le16_to_cpu(id->oacs) & NVME_ID_OACS_DBBUF);
+	check_dnr(dbbuf_config(SHADOWS_AT + 8, EVENTS_AT),
+		  NVME_SC_INVALID_FIELD);
+	check_dnr(dbbuf_config(SHADOWS_AT, EVENTS_AT + 8),
+		  NVME_SC_INVALID_FIELD);
+	check_status(dbbuf_config(USPACE_HOST_BYTES, EVENTS_AT),
+		     NVME_SC_DATA_XFER_ERROR);
+
+	/* A queue that exists goes on where it is, now by the shadows alone */
+	for (i = 0; i < 5; i++)
+		check(io_by(NULL, &index));
+	check(!dbbuf_config(SHADOWS_AT, EVENTS_AT));
+	check(le32_to_cpu(shadows[2]) == queue.tail);
+	check(le32_to_cpu(shadows[3]) == queue.head);
+	/* Twice around the ring, and never is a write to the BAR asked for */
+	for (i = 0; i < 2 * DEPTH; i++) {
+		check(io_by(shadows, &index));
+		if (queue.tail > index)
+			check((u16)(queue.tail - le32_to_cpu(events[2]) - 1) >=
+			      (u16)(queue.tail - index));
+	}
+	/* One that is created later begins there at 0; the admin queue does not */
+	check(!command(NVME_ADMIN_DELETE_SQ, 0, 1, 0, NULL));
+	check(!command(NVME_ADMIN_DELETE_CQ, 0, 1, 0, NULL));
+	check(!uspace_create_queue(dev, &admin, &queue, 1, DEPTH, RINGS_AT));
+	check(!shadows[2] && !shadows[3]);
+	check(io_by(shadows, &index));
+	check(!shadows[0] && !shadows[1]);
+
+	/* A reset brings the BAR's back, and leaves the host's memory alone */
+	device_reset();
+	memset(shadows, 0, 4096);
+	for (i = 0; i < 5; i++)
+		check(io_by(NULL, &index));
+	for (i = 0; i < 1024; i++)
+		check(!shadows[i]);
+	dev->config.dbbuf = false;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -942,6 +1035,7 @@ int main(int argc, char **argv)
 	test_namespaces();
 	test_self_test();
 	test_sanitize();
+	test_dbbuf();
 	uspace_device_destroy(dev);
 	puts("admin: ok");
 	return 0;

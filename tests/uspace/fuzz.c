@@ -119,6 +119,7 @@ static void fuzz_entry(struct nvmev_dev *dev, struct input *in)
 		NVME_ADMIN_ASYNC_EVENT, NVME_ADMIN_NS_MGMT,
 		NVME_ADMIN_NS_ATTACH, NVME_ADMIN_FORMAT_NVM,
 		NVME_ADMIN_SELF_TEST, NVME_ADMIN_SANITIZE,
+		NVME_ADMIN_DBBUF_CONFIG,
 	};
 	u8 qid = take(in, 1) % 4, how = take(in, 1);
 	u8 slot = how < 64 ? how % QUEUE_SIZE : tails[qid];
@@ -282,6 +283,7 @@ static void fuzz(const u8 *data, size_t len)
 		.lba_shift = 9,
 		.queues = 4,
 		.queue_depth = 64,
+		.dbbuf = true,
 		.nr_workers = 2,
 		.timing = { .latency_ns = { 1000, 1000 }, .slots = 4 },
 	};

@@ -43,6 +43,7 @@ typedef u64 __bitwise __le64;
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
+#define U8_MAX		UINT8_MAX
 #define U16_MAX		UINT16_MAX
 #define U32_MAX		UINT32_MAX
 #define U64_MAX		(~0ULL)
@@ -68,6 +69,7 @@ typedef u64 __bitwise __le64;
 #define FIELD_GET(mask, val)	(((val) & (mask)) >> __builtin_ctzll(mask))
 #define FIELD_PREP(mask, val)	(((u64)(val) << __builtin_ctzll(mask)) & (mask))
 
+#define BUILD_BUG_ON(cond)	_Static_assert(!(cond), #cond)
 #define static_assert(expr)	_Static_assert(expr, #expr)
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define ALIGN(x, a)		(((x) + (a) - 1) & ~((u64)(a) - 1))
