@@ -253,11 +253,10 @@ int nvmev_stat_show(struct nvmev_dev *dev, struct seq_file *m)
 
 static void nvmev_stat_reset_one(struct nvmev_stat *stat)
 {
-	u64 in_flight = stat->in_flight;
-
-	memset(stat, 0, sizeof(*stat));
-	stat->in_flight = in_flight;
-	stat->in_flight_max = in_flight;
+	/* Not @in_flight, which goes on and is read meanwhile */
+	memset(stat, 0, offsetof(struct nvmev_stat, in_flight));
+	memset(stat->late, 0, sizeof(stat->late));
+	stat->in_flight_max = stat->in_flight;
 }
 
 static void nvmev_stat_reset_worker(struct nvmev_worker *worker, void *arg)
