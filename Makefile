@@ -53,8 +53,9 @@ vm-module: ## build build/VERSION/nvmev.ko for the VM's kernel; KERNEL=VERSION, 
 	@find $(BUILD) -maxdepth 1 -xtype l -delete
 	@ln -sfr $(sources) $(BUILD)/
 	@# No BTF: it wants pahole on some kernels, and nothing in the VM reads it.
+	@# Where the kernel has UBSAN, nvmev.ko has it, too.
 	@# scripts/kernels knows with which compiler, and whether on this host.
-	+scripts/kernels kbuild '$(or $(KDIR),$(KERNEL))' M=$(abspath $(BUILD)) W=$(or $(W),1) CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	+scripts/kernels kbuild '$(or $(KDIR),$(KERNEL))' M=$(abspath $(BUILD)) W=$(or $(W),1) CONFIG_DEBUG_INFO_BTF_MODULES= UBSAN_SANITIZE=y modules
 
 .PHONY: demo
 demo: ## boot the VM, load nvmev and show the device at work; KERNEL=VERSION
