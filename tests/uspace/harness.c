@@ -12,7 +12,9 @@
 
 u8 *uspace_host;
 u64 uspace_now_ns = 1;
+u64 uspace_host_bytes = USPACE_HOST_BYTES;
 bool uspace_threads;
+bool uspace_real_clock;
 bool uspace_quiet;
 unsigned int uspace_fail_alloc;
 unsigned long uspace_irqs[NVMEV_MAX_VECTORS];
@@ -22,94 +24,228 @@ static __thread struct task_struct *uspace_current;
 
 /* --- timerqueue ------------------------------------------------------------ */
 
-static bool timerqueue_before(const struct timerqueue_node *a,
-			      const struct timerqueue_node *b)
+static struct timerqueue_node *tree_parent(const struct timerqueue_node *node)
 {
-	return a->expires != b->expires ? a->expires < b->expires :
-					  a->seq < b->seq;
+	return (struct timerqueue_node *)(node->parent & ~1UL);
 }
 
-static void timerqueue_place(struct timerqueue_head *head, size_t i,
-			     struct timerqueue_node *node)
+static bool tree_red(const struct timerqueue_node *node)
 {
-	head->heap[i] = node;
-	node->index = i;
+	return node && node->parent & 1;
 }
 
-/* Puts a node where it belongs, beginning at a free place */
-static void timerqueue_sift(struct timerqueue_head *head, size_t i,
-			    struct timerqueue_node *node)
+static void tree_set_red(struct timerqueue_node *node, bool red)
 {
-	while (i && timerqueue_before(node, head->heap[(i - 1) / 2])) {
-		timerqueue_place(head, i, head->heap[(i - 1) / 2]);
-		i = (i - 1) / 2;
-	}
-	for (;;) {
-		size_t child = 2 * i + 1;
+	node->parent = (node->parent & ~1UL) | red;
+}
 
-		if (child >= head->nr)
-			break;
-		if (child + 1 < head->nr &&
-		    timerqueue_before(head->heap[child + 1],
-				      head->heap[child]))
-			child++;
-		if (timerqueue_before(node, head->heap[child]))
-			break;
-		timerqueue_place(head, i, head->heap[child]);
-		i = child;
+static void tree_set_parent(struct timerqueue_node *node,
+			    struct timerqueue_node *parent)
+{
+	if (node)
+		node->parent = (unsigned long)parent | (node->parent & 1);
+}
+
+/* Puts @new, or nothing, where @old hangs */
+static void tree_replace(struct timerqueue_head *head,
+			 struct timerqueue_node *old,
+			 struct timerqueue_node *new)
+{
+	struct timerqueue_node *parent = tree_parent(old);
+
+	if (!parent)
+		head->root = new;
+	else
+		parent->child[parent->child[1] == old] = new;
+	tree_set_parent(new, parent);
+}
+
+/* @node goes down on the side @side, its other child comes up */
+static void tree_rotate(struct timerqueue_head *head,
+			struct timerqueue_node *node, bool side)
+{
+	struct timerqueue_node *up = node->child[!side];
+
+	tree_replace(head, node, up);
+	node->child[!side] = up->child[side];
+	tree_set_parent(up->child[side], node);
+	up->child[side] = node;
+	tree_set_parent(node, up);
+}
+
+/* @node is red, and its parent may be so as well */
+static void tree_mend_red(struct timerqueue_head *head,
+			  struct timerqueue_node *node)
+{
+	struct timerqueue_node *parent, *grand;
+	bool side;
+
+	while (tree_red(parent = tree_parent(node))) {
+		grand = tree_parent(parent);
+		side = grand->child[1] == parent;
+		if (tree_red(grand->child[!side])) {
+			tree_set_red(parent, false);
+			tree_set_red(grand->child[!side], false);
+			tree_set_red(grand, true);
+			node = grand;
+			continue;
+		}
+		if (parent->child[!side] == node) {
+			tree_rotate(head, parent, side);
+			parent = node;
+		}
+		tree_set_red(parent, false);
+		tree_set_red(grand, true);
+		tree_rotate(head, grand, !side);
+		break;
 	}
-	timerqueue_place(head, i, node);
+	tree_set_red(head->root, false);
+}
+
+/* Below @parent, at @node, one black node is missing */
+static void tree_mend_black(struct timerqueue_head *head,
+			    struct timerqueue_node *node,
+			    struct timerqueue_node *parent)
+{
+	while (parent && !tree_red(node)) {
+		bool side = parent->child[0] != node;
+		struct timerqueue_node *other = parent->child[!side];
+
+		if (tree_red(other)) {
+			tree_set_red(other, false);
+			tree_set_red(parent, true);
+			tree_rotate(head, parent, side);
+			other = parent->child[!side];
+		}
+		if (!tree_red(other->child[0]) && !tree_red(other->child[1])) {
+			tree_set_red(other, true);
+			node = parent;
+			parent = tree_parent(node);
+			continue;
+		}
+		if (!tree_red(other->child[!side])) {
+			tree_set_red(other->child[side], false);
+			tree_set_red(other, true);
+			tree_rotate(head, other, !side);
+			other = parent->child[!side];
+		}
+		tree_set_red(other, tree_red(parent));
+		tree_set_red(parent, false);
+		tree_set_red(other->child[!side], false);
+		tree_rotate(head, parent, side);
+		node = head->root;
+		break;
+	}
+	if (node)
+		tree_set_red(node, false);
 }
 
 void timerqueue_init(struct timerqueue_node *node)
 {
-	node->index = SIZE_MAX;
+	/* Its own parent: in no tree */
+	node->parent = (unsigned long)node;
 }
 
 void timerqueue_init_head(struct timerqueue_head *head)
 {
-	memset(head, 0, sizeof(*head));
+	head->root = NULL;
+	head->first = NULL;
 }
 
 bool timerqueue_add(struct timerqueue_head *head, struct timerqueue_node *node)
 {
-	check(node->index == SIZE_MAX);
-	if (head->nr == head->room) {
-		head->room = head->room ? 2 * head->room : 64;
-		head->heap = realloc(head->heap,
-				     head->room * sizeof(*head->heap));
+	struct timerqueue_node **link = &head->root, *parent = NULL;
+	bool first = true;
+
+	check(tree_parent(node) == node);
+	while (*link) {
+		parent = *link;
+		if (node->expires < parent->expires) {
+			link = &parent->child[0];
+		} else {
+			link = &parent->child[1];
+			first = false;
+		}
 	}
-	node->seq = head->seq++;
-	head->nr++;
-	timerqueue_sift(head, head->nr - 1, node);
-	return head->heap[0] == node;
+	node->child[0] = NULL;
+	node->child[1] = NULL;
+	node->parent = (unsigned long)parent | 1;
+	*link = node;
+	if (first)
+		head->first = node;
+	tree_mend_red(head, node);
+	return first;
 }
 
 bool timerqueue_del(struct timerqueue_head *head, struct timerqueue_node *node)
 {
-	size_t i = node->index;
-	struct timerqueue_node *last = head->heap[head->nr - 1];
+	struct timerqueue_node *next, *below, *parent;
+	bool red = tree_red(node);
 
-	check(i < head->nr && head->heap[i] == node);
-	head->nr--;
-	node->index = SIZE_MAX;
-	if (last != node)
-		timerqueue_sift(head, i, last);
-	if (!head->nr) {
-		free(head->heap);
-		head->heap = NULL;
-		head->room = 0;
+	check(tree_parent(node) != node);
+	if (head->first == node) {
+		head->first = tree_parent(node);
+		for (next = node->child[1]; next; next = next->child[0])
+			head->first = next;
 	}
-	return head->nr;
+	if (!node->child[0] || !node->child[1]) {
+		below = node->child[!node->child[0]];
+		parent = tree_parent(node);
+		tree_replace(head, node, below);
+	} else {
+		/* The next one takes its place and its colour */
+		for (next = node->child[1]; next->child[0]; )
+			next = next->child[0];
+		red = tree_red(next);
+		below = next->child[1];
+		parent = tree_parent(next);
+		if (parent == node) {
+			parent = next;
+		} else {
+			tree_replace(head, next, below);
+			next->child[1] = node->child[1];
+			tree_set_parent(next->child[1], next);
+		}
+		tree_replace(head, node, next);
+		next->child[0] = node->child[0];
+		tree_set_parent(next->child[0], next);
+		tree_set_red(next, tree_red(node));
+	}
+	if (!red)
+		tree_mend_black(head, below, parent);
+	timerqueue_init(node);
+	return head->root;
+}
+
+/* --- locks ------------------------------------------------------------------ */
+
+/* The holder may not be running: there are more threads than CPUs */
+void uspace_spin_wait(spinlock_t *lock)
+{
+	unsigned int i = 0;
+
+	while (__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE)) {
+		while (READ_ONCE(lock->locked)) {
+			if (++i % 128)
+				cpu_relax();
+			else
+				sched_yield();
+		}
+	}
 }
 
 /* --- allocation and threads ------------------------------------------------ */
 
 void *uspace_alloc(size_t n, size_t size, bool zero)
 {
+	void *p;
+
 	if (uspace_fail_alloc && !--uspace_fail_alloc)
 		return NULL;
-	return zero ? calloc(n, size) : malloc(n * size);
+	p = aligned_alloc(64, ALIGN(n * size, 64));
+	if (p && zero)
+		memset(p, 0, n * size);
+	return p;
 }
 
 static void *uspace_thread(void *data)
@@ -172,7 +308,8 @@ void wait_for_completion(struct completion *done)
 {
 	unsigned int w;
 
-	while (!READ_ONCE(done->done)) {
+	/* Pairs with the release in complete() */
+	while (!smp_load_acquire(&done->done)) {
 		if (uspace_threads)
 			sched_yield();
 		else
@@ -187,7 +324,11 @@ u64 nvmev_clock_ns(void)
 {
 	struct timespec ts;
 
-	if (!uspace_threads)
+	if (uspace_phase == USPACE_POLL)
+		uspace_enter(USPACE_FETCH);
+	else if (uspace_phase == USPACE_HOLD)
+		uspace_enter(USPACE_COMPLETE);
+	if (!uspace_threads && !uspace_real_clock)
 		return uspace_now_ns;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (u64)ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
@@ -195,7 +336,7 @@ u64 nvmev_clock_ns(void)
 
 void *nvmev_host_ptr(struct nvmev_dev *dev, u64 addr, bool write)
 {
-	return addr < USPACE_HOST_BYTES ? uspace_host + addr : NULL;
+	return addr < uspace_host_bytes ? uspace_host + addr : NULL;
 }
 
 void nvmev_irq_raise(struct nvmev_dev *dev, u16 vector)
@@ -229,11 +370,12 @@ static void uspace_unmap(void *addr, size_t bytes)
 
 struct nvmev_dev *uspace_device_create(const struct nvmev_config *config)
 {
-	struct nvmev_dev *dev = calloc(1, sizeof(*dev));
+	struct nvmev_dev *dev = aligned_alloc(64, sizeof(*dev));
 
 	check(!uspace_dev);
+	memset(dev, 0, sizeof(*dev));
 	uspace_dev = dev;
-	uspace_host = uspace_map(USPACE_HOST_BYTES);
+	uspace_host = uspace_map(uspace_host_bytes);
 	dev->config = *config;
 	dev->storage_bytes = config->size - NVMEV_STORAGE_OFFSET;
 	dev->bar = uspace_map(NVMEV_BAR_SIZE);
@@ -257,7 +399,7 @@ void uspace_device_destroy(struct nvmev_dev *dev)
 	uspace_unmap(dev->storage, dev->storage_bytes);
 	uspace_unmap(dev->bar, NVMEV_BAR_SIZE);
 	free(dev);
-	uspace_unmap(uspace_host, USPACE_HOST_BYTES);
+	uspace_unmap(uspace_host, uspace_host_bytes);
 	uspace_dev = NULL;
 }
 

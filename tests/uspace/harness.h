@@ -14,10 +14,14 @@
 #define USPACE_HOST_BYTES	(16U << 20)
 
 extern u8 *uspace_host;
+/* Its size; to be set before the device is made */
+extern u64 uspace_host_bytes;
 extern u64 uspace_now_ns;
 extern bool uspace_threads;
 /* The so-manieth allocation from now on fails; 0: none */
 extern unsigned int uspace_fail_alloc;
+/* Real time although there are no threads */
+extern bool uspace_real_clock;
 extern unsigned long uspace_irqs[NVMEV_MAX_VECTORS];
 
 struct nvmev_dev *uspace_device_create(const struct nvmev_config *config);

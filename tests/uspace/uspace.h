@@ -40,6 +40,7 @@ typedef u64 __bitwise __le64;
 #define __force
 #define __packed	__attribute__((packed))
 #define __printf(a, b)	__attribute__((format(printf, a, b)))
+#define ____cacheline_aligned_in_smp	__attribute__((aligned(64)))
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
@@ -99,20 +100,30 @@ typedef u64 __bitwise __le64;
 /* --- memory order ---------------------------------------------------------- */
 
 /*
- * Stronger than the kernel's, because the thread sanitizer knows no fences:
- * what the core orders with rmb() and wmb() is ordered by these alone.
+ * As weak as the kernel's, so that what is measured is what the kernel does;
+ * for the thread sanitizer stronger, because it knows no fences: what the core
+ * orders with barriers is ordered by these alone there.
  */
-#define READ_ONCE(x)	__atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+#ifdef __SANITIZE_THREAD__
+#define USPACE_LOAD	__ATOMIC_ACQUIRE
+#define USPACE_STORE	__ATOMIC_RELEASE
+#else
+#define USPACE_LOAD	__ATOMIC_RELAXED
+#define USPACE_STORE	__ATOMIC_RELAXED
+#endif
+#define READ_ONCE(x)	__atomic_load_n(&(x), USPACE_LOAD)
 #define WRITE_ONCE(x, v) \
-	__atomic_store_n(&(x), (__typeof__(x))(v), __ATOMIC_RELEASE)
+	__atomic_store_n(&(x), (__typeof__(x))(v), USPACE_STORE)
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define barrier()	__asm__ __volatile__("" : : : "memory")
 #define rmb()		barrier()
 #define wmb()		barrier()
+#define dma_rmb()	barrier()
+#define dma_wmb()	barrier()
 #define smp_wmb()	barrier()
 #define smp_mb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
-#define cpu_relax()	do { } while (0)
+#define cpu_relax()	__builtin_ia32_pause()
 
 /* --- byte order ------------------------------------------------------------ */
 
@@ -228,6 +239,8 @@ static inline void list_move_tail(struct list_head *node,
 	container_of((head)->next, type, member)
 #define list_first_entry_or_null(head, type, member) \
 	(list_empty(head) ? NULL : list_first_entry(head, type, member))
+#define list_last_entry(head, type, member) \
+	container_of((head)->prev, type, member)
 #define list_for_each_entry(pos, head, member)				\
 	for (pos = list_first_entry(head, __typeof__(*pos), member);	\
 	     &pos->member != (head);					\
@@ -241,17 +254,19 @@ static inline void list_move_tail(struct list_head *node,
 
 /* --- timerqueue ------------------------------------------------------------ */
 
-/* First in, first out among equal times, as the kernel's tree has it */
+/*
+ * A red-black tree that knows its first node, as the kernel's is, and of the
+ * same size. First in, first out among equal times.
+ */
 struct timerqueue_node {
+	/* The colour is in the lowest bit: 1 for red */
+	unsigned long parent;
+	struct timerqueue_node *child[2];
 	ktime_t expires;
-	u64 seq;
-	size_t index;
 };
 
 struct timerqueue_head {
-	struct timerqueue_node **heap;
-	size_t nr, room;
-	u64 seq;
+	struct timerqueue_node *root, *first;
 };
 
 void timerqueue_init(struct timerqueue_node *node);
@@ -262,7 +277,7 @@ bool timerqueue_del(struct timerqueue_head *head, struct timerqueue_node *node);
 static inline struct timerqueue_node *
 timerqueue_getnext(struct timerqueue_head *head)
 {
-	return head->nr ? head->heap[0] : NULL;
+	return head->first;
 }
 
 /* --- allocation ------------------------------------------------------------ */
@@ -279,18 +294,70 @@ void *uspace_alloc(size_t n, size_t size, bool zero);
 #define get_zeroed_page(gfp)		((unsigned long)kzalloc(4096, gfp))
 #define free_page(p)			free((void *)(p))
 
-/* --- locks ----------------------------------------------------------------- */
+/* --- phases of a command ---------------------------------------------------- */
 
-typedef pthread_mutex_t spinlock_t;
+/*
+ * Where the time goes, see speed.c: what the core calls anyway tells how far a
+ * command has got. Only the variant "phases" looks at the clock there.
+ */
+enum uspace_phase {
+	USPACE_POLL,
+	USPACE_FETCH,
+	USPACE_CHECK,
+	USPACE_TIMING,
+	USPACE_TRANSFER,
+	USPACE_COPY,
+	USPACE_HOLD,
+	USPACE_COMPLETE,
+	USPACE_PHASES,
+};
+
+#ifdef USPACE_PHASES_ON
+extern enum uspace_phase uspace_phase;
+
+void uspace_enter(enum uspace_phase phase);
+#else
+#define uspace_phase		USPACE_POLL
+#define uspace_enter(phase)	do { } while (0)
+#endif
+
+#define uspace_phase_nvmev_fetch()	uspace_enter(USPACE_FETCH)
+#define uspace_phase_nvmev_due()	uspace_enter(USPACE_TRANSFER)
+#define uspace_phase_nvmev_complete()	uspace_enter(USPACE_COMPLETE)
+
+static inline void uspace_phase_lock(void)
+{
+	if (uspace_phase == USPACE_FETCH)
+		uspace_enter(USPACE_TIMING);
+}
+
+/* --- locks ----------------------------------------------------------------- */
 
 struct mutex {
 	pthread_mutex_t lock;
 };
 
-#define spin_lock_init(l)	pthread_mutex_init(l, NULL)
-#define spin_lock(l)		pthread_mutex_lock(l)
-#define spin_lock_nested(l, n)	pthread_mutex_lock(l)
-#define spin_unlock(l)		pthread_mutex_unlock(l)
+/* One locked instruction without contention, as the kernel's */
+typedef struct {
+	u32 locked;
+} spinlock_t;
+
+void uspace_spin_wait(spinlock_t *lock);
+
+static inline void spin_lock(spinlock_t *lock)
+{
+	uspace_phase_lock();
+	if (unlikely(__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE)))
+		uspace_spin_wait(lock);
+}
+
+static inline void spin_unlock(spinlock_t *lock)
+{
+	__atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
+}
+
+#define spin_lock_init(l)	((l)->locked = 0)
+#define spin_lock_nested(l, n)	spin_lock(l)
 #define mutex_init(m)		pthread_mutex_init(&(m)->lock, NULL)
 #define mutex_lock(m)		pthread_mutex_lock(&(m)->lock)
 #define mutex_unlock(m)		pthread_mutex_unlock(&(m)->lock)
@@ -317,7 +384,7 @@ struct task_struct {
 
 #define init_completion(c)	((c)->done = false)
 #define reinit_completion(c)	((c)->done = false)
-#define complete(c)		WRITE_ONCE((c)->done, true)
+#define complete(c)		smp_store_release(&(c)->done, true)
 #define complete_all(c)		complete(c)
 void wait_for_completion(struct completion *done);
 
@@ -347,7 +414,7 @@ void schedule_hrtimeout_range(ktime_t *timeout, u64 delta, int mode);
 
 #define TP_PROTO(...)	__VA_ARGS__
 #define TRACE_EVENT(name, proto, ...) \
-	static inline void trace_##name(proto) { }
+	static inline void trace_##name(proto) { uspace_phase_##name(); }
 
 /* --- output ---------------------------------------------------------------- */
 
