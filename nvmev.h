@@ -16,6 +16,7 @@
 #define _NVMEV_H
 
 #include <linux/atomic.h>
+#include <linux/cache.h>
 #include <linux/completion.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -125,6 +126,10 @@ struct nvmev_timing_config {
 
 /**
  * struct nvmev_timing - the timing model, shared by all workers
+ *
+ * On cache lines of its own: every worker writes to it, and what lies beside
+ * it every worker reads.
+ *
  * @lock: protects every field below
  * @config: the settings in force
  * @occupancy_ns: O of reads and writes, derived from @config
@@ -135,7 +140,7 @@ struct nvmev_timing {
 	struct nvmev_timing_config config;
 	u64 occupancy_ns[NVMEV_TIMED_KINDS];
 	struct nvmev_slots slots;
-};
+} ____cacheline_aligned_in_smp;
 
 int nvmev_slots_init(struct nvmev_slots *slots, u32 nr_slots);
 void nvmev_slots_destroy(struct nvmev_slots *slots);
@@ -250,6 +255,7 @@ struct nvmev_ring {
  * @unsignalled: completions posted since the last interrupt
  * @unsignalled_ns: when the first of them was posted
  * @blocked: commands that are due and wait for room, oldest first
+ * @signal: in nvmev_worker.signals while @unsignalled
  * @node: in nvmev_worker.cqs
  */
 struct nvmev_cq {
@@ -267,6 +273,7 @@ struct nvmev_cq {
 	unsigned int unsignalled;
 	u64 unsignalled_ns;
 	struct list_head blocked;
+	struct list_head signal;
 	struct list_head node;
 };
 
@@ -326,6 +333,16 @@ struct nvmev_sq *nvmev_sq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
 void nvmev_sq_use_shadow(struct nvmev_dev *dev, struct nvmev_sq *sq);
 void nvmev_sq_destroy(struct nvmev_sq *sq);
 u32 nvmev_sq_pending(struct nvmev_dev *dev, struct nvmev_sq *sq);
+void nvmev_sq_set_tail(struct nvmev_dev *dev, struct nvmev_sq *sq, u32 tail);
+
+/* Entries not yet fetched, by the tail as last read */
+static inline u32 nvmev_sq_left(const struct nvmev_sq *sq)
+{
+	if (sq->tail >= sq->head)
+		return sq->tail - sq->head;
+	return sq->ring.size - sq->head + sq->tail;
+}
+
 void nvmev_sq_mark(struct nvmev_sq *sq, u64 now_ns);
 u64 nvmev_sq_seen_ns(struct nvmev_sq *sq, u64 now_ns);
 void nvmev_sq_fetch(struct nvmev_sq *sq, struct nvme_command *cmd);
@@ -356,8 +373,8 @@ void nvmev_prp_start(struct nvmev_prp *prp, const struct nvme_command *cmd,
 		     u32 len);
 u16 nvmev_prp_next(struct nvmev_dev *dev, struct nvmev_prp *prp, bool write,
 		   void **addr, u32 *len);
-u16 nvmev_prp_check(struct nvmev_dev *dev, const struct nvme_command *cmd,
-		    u32 len, bool write);
+u16 nvmev_prp_check(struct nvmev_dev *dev, const struct nvmev_prp *prp,
+		    bool write);
 u16 nvmev_prp_read(struct nvmev_dev *dev, const struct nvme_command *cmd,
 		   u32 offset, void *buf, u32 len);
 u16 nvmev_prp_write(struct nvmev_dev *dev, const struct nvme_command *cmd,
@@ -437,50 +454,64 @@ enum nvmev_io_state {
 
 /**
  * struct nvmev_io - an I/O command in the device; its worker's
- * @due: node in nvmev_worker.transfers, .erasures or .due, expires at the due
- *       time
- * @node: in nvmev_sq.free, nvmev_worker.flushes or nvmev_cq.blocked
- * @cmd: the copy that was fetched
+ *
+ * In the order of use, a cache line each: what waits and completes, what was
+ * fetched, what it comes to, and how far its data has got.
+ *
+ * @due: expires at the due time; node in nvmev_worker.transfers, .erasures or
+ *       .strays
+ * @node: in nvmev_sq.free, nvmev_worker.due, nvmev_worker.flushes or
+ *        nvmev_cq.blocked
  * @sq: where it came from
- * @ns: the namespace that it names
- * @op: what moves the data, see nvmev_ops_nvm.c
  * @state: which structure it is in
  * @kind: read, write or other
+ * @stray: NVMEV_IO_DUE: it is in nvmev_worker.strays
  * @status: what will be reported
- * @units: what it costs in the timing model
- * @offset: first byte in the storage
+ * @cmd: the copy that was fetched
+ * @ns: the namespace that it names
+ * @op: what moves the data, see nvmev_ops_nvm.c
  * @bytes: length of the current range
- * @pos: bytes done of it
- * @piece: host memory that @prp gave and that is not used yet
- * @piece_len: its length; Copy: bytes done of the current range
- * @blocker: Flush: a write that it waits for
- * @range: Dataset Management and Copy: the current range
- * @seen_ns: when the submission was seen
  * @wait_ns: queueing delay in the model
+ * @seen_ns: when the submission was seen
+ * @offset: first byte in the storage
+ * @pos: bytes done of the current range
+ * @units: what it costs in the timing model
+ * @range: Dataset Management and Copy: the current range
+ * @piece: host memory that @prp gave and that is not used yet
+ * @blocker: Flush: a write that it waits for
+ * @second: the piece after @piece, when that is the last
+ * @piece_len: length of @piece; Copy: bytes done of the current range
+ * @second_len: length of @second
  * @prp: the walk over the host's memory
  */
 struct nvmev_io {
 	struct timerqueue_node due;
 	struct list_head node;
-	struct nvme_command cmd;
 	struct nvmev_sq *sq;
-	struct nvmev_ns *ns;
-	const struct nvmev_nvm_op *op;
 	u8 state;
 	u8 kind;
+	bool stray;
 	u16 status;
-	u32 units;
-	u64 offset;
+
+	struct nvme_command cmd;
+
+	struct nvmev_ns *ns;
+	const struct nvmev_nvm_op *op;
 	u64 bytes;
+	u64 wait_ns;
+	u64 seen_ns;
+	u64 offset;
 	u64 pos;
+	u32 units;
+	u32 range;
+
 	union {
 		void *piece;
 		struct nvmev_io *blocker;
 	};
+	void *second;
 	u32 piece_len;
-	u32 range;
-	u64 seen_ns;
-	u64 wait_ns;
+	u32 second_len;
 	struct nvmev_prp prp;
 };
 
@@ -510,6 +541,25 @@ struct nvmev_call {
 };
 
 /**
+ * struct nvmev_watch - what a worker looks at of a submission queue
+ *
+ * As little as can be: most of many queues are idle.
+ *
+ * @doorbell: its tail doorbell
+ * @idle: what that reads while there is nothing to do; NVMEV_WATCH_BUSY when
+ *        entries are left
+ * @sq: the queue
+ */
+struct nvmev_watch {
+	__le32 *doorbell;
+	u64 idle;
+	struct nvmev_sq *sq;
+};
+
+/* No doorbell reads so */
+#define NVMEV_WATCH_BUSY	U64_MAX
+
+/**
  * struct nvmev_worker - an I/O worker
  * @dev: the device
  * @cpu: where its thread is bound
@@ -520,11 +570,15 @@ struct nvmev_call {
  * @cqs: its completion queues
  * @transfers: commands whose data has still to be moved, by due time
  * @erasures: commands that only erase, however long that takes
- * @due: commands that wait for their time
+ * @due: commands that wait for their time, by kind. Of one kind they come in
+ *       the order of their times, so that each is added at the end
+ * @strays: those that do not: knobs were turned, queues looked at in turns
+ * @signals: completion queues with completions without an interrupt yet
  * @credits: commands that a priority class may still have fetched in this round
  * @flushes: Flush commands that are due, and wait for writes before them
  * @nr_blocked: commands that wait for room in their CQ
- * @unsignalled: some CQ has completions without an interrupt yet
+ * @nr_watches: number of @sqs
+ * @watches: their doorbells, in the same order
  * @worked_ns: when there was last something to do
  * @polled_ns: when the doorbells were last looked at
  * @unseen_max_ns: longest time since the look before, of those that found a
@@ -543,15 +597,19 @@ struct nvmev_worker {
 	struct task_struct *task;
 	struct mutex call_lock; /* one call at a time */
 	struct nvmev_call *call;
-	struct list_head sqs;
+	/* The lines above are the caller's as well, what follows the worker's */
+	struct list_head sqs ____cacheline_aligned_in_smp;
 	struct list_head cqs;
 	struct timerqueue_head transfers;
 	struct timerqueue_head erasures;
-	struct timerqueue_head due;
+	struct list_head due[NVMEV_KINDS];
+	struct timerqueue_head strays;
 	u32 credits[NVME_SQ_PRIORITIES];
 	struct list_head flushes;
+	struct list_head signals;
 	unsigned int nr_blocked;
-	bool unsignalled;
+	unsigned int nr_watches;
+	struct nvmev_watch watches[NVMEV_MAX_QUEUES];
 	u64 worked_ns;
 	u64 polled_ns;
 	u64 unseen_max_ns;
@@ -562,7 +620,7 @@ struct nvmev_worker {
 	u64 host_writes;
 	u64 media_errors;
 	u64 changes;
-};
+} ____cacheline_aligned_in_smp;
 
 int nvmev_workers_start(struct nvmev_dev *dev);
 void nvmev_workers_stop(struct nvmev_dev *dev);
@@ -573,6 +631,7 @@ bool nvmev_worker_poll(struct nvmev_worker *worker);
 void nvmev_worker_add_cq(struct nvmev_cq *cq);
 void nvmev_worker_del_cq(struct nvmev_cq *cq);
 void nvmev_worker_add_sq(struct nvmev_sq *sq);
+void nvmev_worker_watch_anew(struct nvmev_worker *worker);
 void nvmev_worker_del_sq(struct nvmev_sq *sq);
 void nvmev_worker_drop_ns(struct nvmev_worker *worker, struct nvmev_ns *ns,
 			  u16 status);

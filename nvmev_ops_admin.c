@@ -183,6 +183,7 @@ static void nvmev_worker_use_shadows(struct nvmev_worker *worker, void *arg)
 		nvmev_sq_use_shadow(worker->dev, sq);
 	list_for_each_entry(cq, &worker->cqs, node)
 		nvmev_cq_use_shadow(worker->dev, cq);
+	nvmev_worker_watch_anew(worker);
 }
 
 static u16 nvmev_admin_dbbuf_config(struct nvmev_dev *dev,

@@ -28,6 +28,12 @@
 /* Slices in a row for transfers that are late already */
 #define NVMEV_LATE_SLICES	8
 
+/*
+ * Commands to which one reading of the clock applies: for as long as posting,
+ * or copying, so many takes, the lateness of the last of them is in doubt.
+ */
+#define NVMEV_BATCH		8
+
 /* Bytes moved before the worker looks at doorbells and due times again */
 #define NVMEV_SLICE		SZ_16K
 
@@ -70,13 +76,39 @@ struct nvmev_nvm_op {
 
 /* --- moving data ------------------------------------------------------- */
 
+/*
+ * Sees to it that a bad entry changes nothing: each is checked before anything
+ * moves. One or two pages are looked up once and for all; the entries of a
+ * list are read again, and checked again, when their turn comes.
+ */
+static u16 nvmev_io_check_prps(struct nvmev_dev *dev, struct nvmev_io *io)
+{
+	bool write = io->op->to_host;
+	u16 status;
+
+	nvmev_prp_start(&io->prp, &io->cmd, io->bytes);
+	io->second_len = 0;
+	status = nvmev_prp_next(dev, &io->prp, write, &io->piece,
+				&io->piece_len);
+	if (status || !io->prp.left)
+		return status;
+	if (io->prp.list)
+		return nvmev_prp_check(dev, &io->prp, write);
+	return nvmev_prp_next(dev, &io->prp, write, &io->second,
+			      &io->second_len);
+}
+
 /* The next piece of the host's memory, at most *len bytes */
 static u16 nvmev_io_piece(struct nvmev_dev *dev, struct nvmev_io *io,
 			  bool write, void **addr, u32 *len)
 {
 	u16 status;
 
-	if (!io->piece_len) {
+	if (!io->piece_len && io->second_len) {
+		io->piece = io->second;
+		io->piece_len = io->second_len;
+		io->second_len = 0;
+	} else if (!io->piece_len) {
 		status = nvmev_prp_next(dev, &io->prp, write, &io->piece,
 					&io->piece_len);
 		if (status)
@@ -476,11 +508,7 @@ static u16 nvmev_nvm_check_range(struct nvmev_dev *dev, struct nvmev_io *io)
 	io->offset = ns->offset + (slba << ns->lba_shift);
 
 	if (io->op->data) {
-		/* Before anything moves, so that a bad entry changes nothing */
-		nvmev_prp_start(&io->prp, &io->cmd, io->bytes);
-		io->piece_len = 0;
-		status = nvmev_prp_check(dev, &io->cmd, io->bytes,
-					 io->op->to_host);
+		status = nvmev_io_check_prps(dev, io);
 		if (status)
 			return status;
 	}
@@ -608,10 +636,12 @@ static void nvmev_io_post(struct nvmev_worker *worker, struct nvmev_io *io,
 	trace_nvmev_complete(io, late_ns);
 	nvmev_stat_add(&sq->stat[io->kind].in_flight, -1);
 	nvmev_stat_add(&worker->stat[io->kind].in_flight, -1);
+	if (!sq->cq->unsignalled)
+		list_add_tail(&sq->cq->signal, &worker->signals);
 	nvmev_cq_post(sq->cq, sq, io->cmd.cid, 0, io->status);
 	io->state = NVMEV_IO_FREE;
+	/* The one used last is the one that the caches know */
 	list_add(&io->node, &sq->free);
-	worker->unsignalled = true;
 }
 
 /* Posts the completion, or keeps it until the host has made room */
@@ -705,35 +735,79 @@ static void nvmev_worker_check_flushes(struct nvmev_worker *worker)
 	}
 }
 
+/* The interrupts of what was posted; those held back for aggregation stay */
 static void nvmev_worker_signal(struct nvmev_worker *worker)
 {
-	u64 now_ns = nvmev_clock_ns();
-	struct nvmev_cq *cq;
-	bool held = false;
+	struct nvmev_cq *cq, *next;
+	u64 now_ns;
 
-	list_for_each_entry(cq, &worker->cqs, node)
-		held |= nvmev_cq_signal(worker->dev, cq, now_ns);
-	worker->unsignalled = held;
+	if (list_empty(&worker->signals))
+		return;
+	now_ns = nvmev_clock_ns();
+	list_for_each_entry_safe(cq, next, &worker->signals, signal)
+		if (!nvmev_cq_signal(worker->dev, cq, now_ns))
+			list_del_init(&cq->signal);
 }
 
-/* A batch of completions, and their interrupts */
+/* Keeps a command until it is due */
+static void nvmev_io_hold(struct nvmev_worker *worker, struct nvmev_io *io)
+{
+	struct list_head *due = &worker->due[io->kind];
+	const struct nvmev_io *last = list_entry(due->prev, struct nvmev_io,
+						 node);
+
+	io->state = NVMEV_IO_DUE;
+	io->stray = !list_empty(due) &&
+		    nvmev_io_due_ns(last) > nvmev_io_due_ns(io);
+	if (unlikely(io->stray))
+		timerqueue_add(&worker->strays, &io->due);
+	else
+		list_add_tail(&io->node, due);
+}
+
+static void nvmev_io_unhold(struct nvmev_worker *worker, struct nvmev_io *io)
+{
+	if (unlikely(io->stray))
+		timerqueue_del(&worker->strays, &io->due);
+	else
+		list_del(&io->node);
+}
+
+/* The command that is due first; NULL when none waits for its time */
+static struct nvmev_io *nvmev_worker_first(struct nvmev_worker *worker)
+{
+	struct timerqueue_node *node = timerqueue_getnext(&worker->strays);
+	struct nvmev_io *first = NULL, *io;
+	int kind;
+
+	if (unlikely(node))
+		first = container_of(node, struct nvmev_io, due);
+	for (kind = 0; kind < NVMEV_KINDS; kind++) {
+		io = list_first_entry_or_null(&worker->due[kind],
+					      struct nvmev_io, node);
+		if (io && (!first ||
+			   nvmev_io_due_ns(io) < nvmev_io_due_ns(first)))
+			first = io;
+	}
+	return first;
+}
+
+/* Posts what is due, up to a burst; true when there was anything */
 static bool nvmev_worker_complete_due(struct nvmev_worker *worker)
 {
-	struct timerqueue_node *node;
+	u64 now_ns = 0;
 	unsigned int i;
 
 	for (i = 0; i < NVMEV_BURST; i++) {
-		struct nvmev_io *io;
-		u64 now_ns;
+		struct nvmev_io *io = nvmev_worker_first(worker);
 
-		node = timerqueue_getnext(&worker->due);
-		if (!node)
+		if (!io)
 			break;
-		io = container_of(node, struct nvmev_io, due);
-		now_ns = nvmev_clock_ns();
+		if (i % NVMEV_BATCH == 0 || now_ns < nvmev_io_due_ns(io))
+			now_ns = nvmev_clock_ns();
 		if (now_ns < nvmev_io_due_ns(io))
 			break;
-		timerqueue_del(&worker->due, node);
+		nvmev_io_unhold(worker, io);
 		/* Others that are due need not wait with it */
 		if (unlikely(io->kind == NVMEV_OTHER) &&
 		    nvmev_flush_must_wait(worker, io)) {
@@ -743,8 +817,6 @@ static bool nvmev_worker_complete_due(struct nvmev_worker *worker)
 		}
 		nvmev_io_finish(worker, io, now_ns);
 	}
-	if (worker->unsignalled)
-		nvmev_worker_signal(worker);
 	return i;
 }
 
@@ -768,6 +840,17 @@ static void nvmev_worker_unblock(struct nvmev_worker *worker)
 
 /* --- transfer ----------------------------------------------------------- */
 
+/* Reads and writes without an indirect call, which costs more than asking */
+static u16 nvmev_io_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
+			  void *storage, u32 len)
+{
+	if (likely(io->op->chunk == nvmev_nvm_read_chunk))
+		return nvmev_nvm_read_chunk(dev, io, storage, len);
+	if (likely(io->op->chunk == nvmev_nvm_write_chunk))
+		return nvmev_nvm_write_chunk(dev, io, storage, len);
+	return io->op->chunk(dev, io, storage, len);
+}
+
 /* Moves up to @budget bytes; true when the command has no more to move */
 static bool nvmev_io_transfer(struct nvmev_dev *dev, struct nvmev_io *io,
 			      u32 budget)
@@ -789,8 +872,9 @@ static bool nvmev_io_transfer(struct nvmev_dev *dev, struct nvmev_io *io,
 			 * blocks do not cross pages of the storage.
 			 */
 			spin_lock(lock);
-			io->status = io->op->chunk(dev, io,
-						   dev->storage + offset, len);
+			io->status = nvmev_io_chunk(dev, io,
+						    dev->storage + offset,
+						    len);
 			spin_unlock(lock);
 			if (io->status)
 				return true;
@@ -811,8 +895,7 @@ static void nvmev_io_transferred(struct nvmev_worker *worker,
 		nvmev_io_fail(worker, io);
 		return;
 	}
-	io->state = NVMEV_IO_DUE;
-	timerqueue_add(&worker->due, &io->due);
+	nvmev_io_hold(worker, io);
 }
 
 /* Where a command waits whose data has still to be moved */
@@ -990,9 +1073,9 @@ static void nvmev_fused_check(struct nvmev_dev *dev, struct nvmev_io **ios,
 
 /* --- fetching -------------------------------------------------------------- */
 
-static void nvmev_stat_enter(struct nvmev_stat *stat)
+static void nvmev_stat_enter(struct nvmev_stat *stat, u32 nr)
 {
-	nvmev_stat_add(&stat->in_flight, 1);
+	nvmev_stat_add(&stat->in_flight, nr);
 	nvmev_stat_max(&stat->in_flight_max, stat->in_flight);
 }
 
@@ -1003,22 +1086,20 @@ static bool nvmev_io_is_small(const struct nvmev_io *io)
 	return io->op->lba_range && io->bytes <= NVME_PAGE_SIZE;
 }
 
-/* Fetches a burst, but at most @limit, from one queue; how many there were */
+/*
+ * Fetches a burst, but at most @limit, from one queue, seen at @now_ns unless
+ * they were before; how many there were.
+ */
 static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
-			      u32 limit)
+			      u64 now_ns, u32 limit)
 {
-	u32 pending = nvmev_sq_pending(worker->dev, sq);
-	struct nvmev_dev *dev = worker->dev;
 	struct nvmev_io *ios[NVMEV_BURST + 1];
+	u32 entered[NVMEV_KINDS] = { };
+	struct nvmev_dev *dev = worker->dev;
+	u32 pending = nvmev_sq_left(sq);
 	bool fused = false;
 	u32 burst, i, nr = 0;
-	u64 now_ns;
-
-	if (!pending)
-		return 0;
-	now_ns = nvmev_clock_ns();
-	nvmev_sq_mark(sq, now_ns);
-	nvmev_stat_max(&worker->unseen_max_ns, now_ns - worker->polled_ns);
+	int kind;
 
 	/* Arbitration Burst, 5.21.1.1: a power of two, 7 is no limit */
 	burst = 1 << (READ_ONCE(dev->admin.features.arbitration) &
@@ -1051,11 +1132,20 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 			fused = true;
 		}
 		io->status = nvmev_nvm_check(dev, io);
+		entered[io->kind]++;
 		trace_nvmev_fetch(io);
 		ios[nr++] = io;
 	}
+	if (!nr)
+		return 0;
 	if (unlikely(fused))
 		nvmev_fused_check(dev, ios, nr);
+	for (kind = 0; kind < NVMEV_KINDS; kind++) {
+		if (!entered[kind])
+			continue;
+		nvmev_stat_enter(&sq->stat[kind], entered[kind]);
+		nvmev_stat_enter(&worker->stat[kind], entered[kind]);
+	}
 
 	spin_lock(&dev->timing.lock);
 	for (i = 0; i < nr; i++)
@@ -1066,8 +1156,9 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 	for (i = 0; i < nr; i++) {
 		struct nvmev_io *io = ios[i];
 
-		nvmev_stat_enter(&sq->stat[io->kind]);
-		nvmev_stat_enter(&worker->stat[io->kind]);
+		/* What is due need not wait for the rest of the burst */
+		if (i && i % NVMEV_BATCH == 0)
+			nvmev_worker_complete_due(worker);
 		if (unlikely(io->status)) {
 			nvmev_io_fail(worker, io);
 			continue;
@@ -1082,6 +1173,51 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 		}
 	}
 	return nr;
+}
+
+/*
+ * Looks at every doorbell, then takes the time once for all that was new, then
+ * fetches. A queue whose doorbell reads as when it was left empty costs one
+ * comparison.
+ */
+static bool nvmev_worker_look(struct nvmev_worker *worker)
+{
+	u8 ready[NVMEV_MAX_QUEUES];
+	unsigned int i, nr = 0;
+	bool worked = false;
+	u64 now_ns;
+
+	for (i = 0; i < worker->nr_watches; i++) {
+		struct nvmev_watch *watch = &worker->watches[i];
+		u32 tail = le32_to_cpu(READ_ONCE(*watch->doorbell));
+
+		if (likely(tail == watch->idle))
+			continue;
+		nvmev_sq_set_tail(worker->dev, watch->sq, tail);
+		watch->idle = tail;
+		if (nvmev_sq_left(watch->sq))
+			ready[nr++] = i;
+	}
+	if (!nr)
+		return false;
+
+	now_ns = nvmev_clock_ns();
+	nvmev_stat_max(&worker->unseen_max_ns, now_ns - worker->polled_ns);
+	for (i = 0; i < nr; i++)
+		nvmev_sq_mark(worker->watches[ready[i]].sq, now_ns);
+	for (i = 0; i < nr; i++) {
+		struct nvmev_watch *watch = &worker->watches[ready[i]];
+
+		if (nvmev_worker_fetch(worker, watch->sq, now_ns,
+				       NVMEV_BURST)) {
+			worked = true;
+			nvmev_worker_complete_due(worker);
+			nvmev_worker_signal(worker);
+		}
+		if (nvmev_sq_left(watch->sq))
+			watch->idle = NVMEV_WATCH_BUSY;
+	}
+	return worked;
 }
 
 /* --- weighted round robin, 4.13.2 ------------------------------------------- */
@@ -1131,26 +1267,35 @@ static bool nvmev_worker_fetch_wrr(struct nvmev_worker *worker)
 	u32 i, nr, room, quota;
 	struct nvmev_sq *sq;
 	bool waiting = false;
+	u64 now_ns;
 
 	list_for_each_entry(sq, &worker->sqs, node) {
 		if (!nvmev_sq_pending(dev, sq))
 			continue;
-		nvmev_sq_mark(sq, nvmev_clock_ns());
+		now_ns = nvmev_clock_ns();
+		nvmev_stat_max(&worker->unseen_max_ns,
+			       now_ns - worker->polled_ns);
+		nvmev_sq_mark(sq, now_ns);
 		waiting = true;
 	}
 	for (i = 0; waiting && i < NVMEV_BURST; i++) {
-		room = nvmev_timing_room(&dev->timing, nvmev_clock_ns());
+		now_ns = nvmev_clock_ns();
+		room = nvmev_timing_room(&dev->timing, now_ns);
 		sq = room ? nvmev_wrr_next(worker, &quota) : NULL;
 		if (!sq)
 			break;
-		nr = nvmev_worker_fetch(worker, sq, min3(quota, room,
-							 (u32)NVMEV_BURST));
+		/* Its doorbell was read once more, and the clock before that */
+		now_ns = nvmev_clock_ns();
+		nvmev_sq_mark(sq, now_ns);
+		nr = nvmev_worker_fetch(worker, sq, now_ns,
+					min3(quota, room, (u32)NVMEV_BURST));
 		if (sq->priority != NVME_SQ_URGENT)
 			worker->credits[sq->priority] -=
 				min(nr, worker->credits[sq->priority]);
 		/* The queues of a class take turns */
 		list_move_tail(&sq->node, &worker->sqs);
 		nvmev_worker_complete_due(worker);
+		nvmev_worker_signal(worker);
 		if (!nr)
 			break;
 	}
@@ -1170,7 +1315,6 @@ bool nvmev_worker_poll(struct nvmev_worker *worker)
 {
 	/* Pairs with the release in nvmev_worker_call() */
 	struct nvmev_call *call = smp_load_acquire(&worker->call);
-	struct nvmev_sq *sq;
 	bool worked = false;
 	u64 polled_ns;
 
@@ -1186,30 +1330,22 @@ bool nvmev_worker_poll(struct nvmev_worker *worker)
 		return worked;
 
 	polled_ns = nvmev_clock_ns();
-	if (unlikely(READ_ONCE(worker->dev->wrr))) {
+	if (unlikely(READ_ONCE(worker->dev->wrr)))
 		worked |= nvmev_worker_fetch_wrr(worker);
-	} else {
-		list_for_each_entry(sq, &worker->sqs, node) {
-			if (nvmev_worker_fetch(worker, sq, NVMEV_BURST)) {
-				worked = true;
-				nvmev_worker_complete_due(worker);
-			}
-		}
-	}
+	else
+		worked |= nvmev_worker_look(worker);
 	worker->polled_ns = polled_ns;
 	worked |= nvmev_worker_transfer(worker);
 	worked |= nvmev_worker_complete_due(worker);
 	if (unlikely(!list_empty(&worker->flushes)))
 		nvmev_worker_check_flushes(worker);
-	if (unlikely(worker->nr_blocked)) {
+	if (unlikely(worker->nr_blocked))
 		nvmev_worker_unblock(worker);
-		worked |= worker->unsignalled;
-	}
-	if (worker->unsignalled) {
+	if (!list_empty(&worker->signals)) {
 		nvmev_worker_signal(worker);
 		worked = true;
 	}
-	return worked || timerqueue_getnext(&worker->due);
+	return worked || nvmev_worker_first(worker);
 }
 
 static void nvmev_worker_rest(struct nvmev_worker *worker)
@@ -1304,6 +1440,7 @@ static void nvmev_worker_do_del_cq(struct nvmev_worker *worker, void *arg)
 {
 	struct nvmev_cq *cq = arg;
 
+	list_del_init(&cq->signal);
 	list_del_init(&cq->node);
 }
 
@@ -1318,11 +1455,30 @@ void nvmev_worker_del_cq(struct nvmev_cq *cq)
 	nvmev_worker_call(cq->worker, nvmev_worker_do_del_cq, cq);
 }
 
+/**
+ * nvmev_worker_watch_anew() - the doorbells are elsewhere from now on
+ * @worker: the worker
+ *
+ * Context: the worker, in nvmev_worker_call().
+ */
+void nvmev_worker_watch_anew(struct nvmev_worker *worker)
+{
+	unsigned int i;
+
+	for (i = 0; i < worker->nr_watches; i++) {
+		worker->watches[i].doorbell = worker->watches[i].sq->doorbell;
+		worker->watches[i].idle = NVMEV_WATCH_BUSY;
+	}
+}
+
 static void nvmev_worker_do_add_sq(struct nvmev_worker *worker, void *arg)
 {
 	struct nvmev_sq *sq = arg;
 
 	list_add_tail(&sq->node, &worker->sqs);
+	worker->watches[worker->nr_watches++] = (struct nvmev_watch){
+		.doorbell = sq->doorbell, .sq = sq,
+	};
 	/* There was nothing to be seen before */
 	worker->polled_ns = nvmev_clock_ns();
 }
@@ -1353,7 +1509,7 @@ static void nvmev_io_unqueue(struct nvmev_worker *worker, struct nvmev_io *io)
 		timerqueue_del(nvmev_io_queue(worker, io), &io->due);
 		break;
 	case NVMEV_IO_DUE:
-		timerqueue_del(&worker->due, &io->due);
+		nvmev_io_unhold(worker, io);
 		break;
 	case NVMEV_IO_FLUSH:
 		list_del(&io->node);
@@ -1363,6 +1519,18 @@ static void nvmev_io_unqueue(struct nvmev_worker *worker, struct nvmev_io *io)
 		worker->nr_blocked--;
 		break;
 	}
+}
+
+static void nvmev_worker_unwatch(struct nvmev_worker *worker,
+				 const struct nvmev_sq *sq)
+{
+	unsigned int i = 0;
+
+	while (worker->watches[i].sq != sq)
+		i++;
+	worker->nr_watches--;
+	memmove(&worker->watches[i], &worker->watches[i + 1],
+		(worker->nr_watches - i) * sizeof(*worker->watches));
 }
 
 static void nvmev_worker_do_del_sq(struct nvmev_worker *worker, void *arg)
@@ -1383,6 +1551,7 @@ static void nvmev_worker_do_del_sq(struct nvmev_worker *worker, void *arg)
 		nvmev_stat_add(&worker->stat[io->kind].in_flight, -1);
 	}
 	list_del_init(&sq->node);
+	nvmev_worker_unwatch(worker, sq);
 	/* What it counted stays in the sums */
 	for (kind = 0; kind < NVMEV_KINDS; kind++)
 		nvmev_stat_add_all(&worker->stat[kind], &sq->stat[kind]);
@@ -1487,6 +1656,7 @@ int nvmev_workers_start(struct nvmev_dev *dev)
 	for (i = 0; i < dev->config.nr_workers; i++) {
 		struct nvmev_worker *worker = &dev->workers[i];
 		struct task_struct *task;
+		int kind;
 
 		worker->dev = dev;
 		worker->cpu = dev->config.cpus[i + 1];
@@ -1495,8 +1665,11 @@ int nvmev_workers_start(struct nvmev_dev *dev)
 		INIT_LIST_HEAD(&worker->cqs);
 		timerqueue_init_head(&worker->transfers);
 		timerqueue_init_head(&worker->erasures);
-		timerqueue_init_head(&worker->due);
+		for (kind = 0; kind < NVMEV_KINDS; kind++)
+			INIT_LIST_HEAD(&worker->due[kind]);
+		timerqueue_init_head(&worker->strays);
 		INIT_LIST_HEAD(&worker->flushes);
+		INIT_LIST_HEAD(&worker->signals);
 
 		task = kthread_create_on_node(nvmev_worker_thread, worker,
 					      cpu_to_node(worker->cpu),

@@ -134,25 +134,24 @@ u16 nvmev_prp_next(struct nvmev_dev *dev, struct nvmev_prp *prp, bool write,
 }
 
 /**
- * nvmev_prp_check() - walk all entries of a command without a transfer
+ * nvmev_prp_check() - walk on to the end without a transfer
  * @dev: the device
- * @cmd: the command
- * @len: bytes to transfer
+ * @prp: the walk; it stays where it is
  * @write: whether the device will write to the host
  *
  * Context: as nvmev_prp_next().
  * Return: 0 or the status of the first bad entry.
  */
-u16 nvmev_prp_check(struct nvmev_dev *dev, const struct nvme_command *cmd,
-		    u32 len, bool write)
+u16 nvmev_prp_check(struct nvmev_dev *dev, const struct nvmev_prp *prp,
+		    bool write)
 {
-	struct nvmev_prp prp;
+	struct nvmev_prp rest = *prp;
 	u16 status;
 	void *addr;
+	u32 len;
 
-	nvmev_prp_start(&prp, cmd, len);
-	while (prp.left) {
-		status = nvmev_prp_next(dev, &prp, write, &addr, &len);
+	while (rest.left) {
+		status = nvmev_prp_next(dev, &rest, write, &addr, &len);
 		if (status)
 			return status;
 	}
@@ -215,11 +214,10 @@ u16 nvmev_prp_write(struct nvmev_dev *dev, const struct nvme_command *cmd,
 	u16 status;
 	void *addr;
 
-	status = nvmev_prp_check(dev, cmd, len, true);
+	nvmev_prp_start(&prp, cmd, len);
+	status = nvmev_prp_check(dev, &prp, true);
 	if (status)
 		return status;
-
-	nvmev_prp_start(&prp, cmd, len);
 	while (prp.left) {
 		status = nvmev_prp_next(dev, &prp, true, &addr, &piece);
 		if (status)

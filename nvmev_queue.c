@@ -157,6 +157,7 @@ struct nvmev_cq *nvmev_cq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
 	cq->bad_head = U32_MAX;
 	cq->doorbell = nvmev_new_doorbell(dev, qid, true);
 	INIT_LIST_HEAD(&cq->blocked);
+	INIT_LIST_HEAD(&cq->signal);
 	INIT_LIST_HEAD(&cq->node);
 	return cq;
 }
@@ -250,32 +251,38 @@ void nvmev_sq_destroy(struct nvmev_sq *sq)
 }
 
 /**
+ * nvmev_sq_set_tail() - take a tail that was read from the doorbell
+ * @dev: the device
+ * @sq: the queue
+ * @tail: the tail
+ *
+ * One outside of the queue is reported and otherwise ignored (5.2, Invalid
+ * Doorbell Write Value).
+ *
+ * Context: the owner of the queue.
+ */
+void nvmev_sq_set_tail(struct nvmev_dev *dev, struct nvmev_sq *sq, u32 tail)
+{
+	if (likely(tail < sq->ring.size)) {
+		sq->tail = tail;
+	} else if (tail != sq->bad_tail) {
+		sq->bad_tail = tail;
+		nvmev_ctrl_event(dev, NVMEV_EVENT_BAD_DOORBELL_VALUE);
+	}
+}
+
+/**
  * nvmev_sq_pending() - entries submitted and not yet fetched
  * @dev: the device
  * @sq: the queue
- *
- * A tail outside of the queue is reported and otherwise ignored (5.2, Invalid
- * Doorbell Write Value).
  *
  * Context: the owner of the queue.
  * Return: their number.
  */
 u32 nvmev_sq_pending(struct nvmev_dev *dev, struct nvmev_sq *sq)
 {
-	u32 tail = le32_to_cpu(READ_ONCE(*sq->doorbell));
-
-	if (unlikely(tail >= sq->ring.size)) {
-		if (tail != sq->bad_tail) {
-			sq->bad_tail = tail;
-			nvmev_ctrl_event(dev, NVMEV_EVENT_BAD_DOORBELL_VALUE);
-		}
-	} else {
-		sq->tail = tail;
-	}
-
-	if (sq->tail >= sq->head)
-		return sq->tail - sq->head;
-	return sq->ring.size - sq->head + sq->tail;
+	nvmev_sq_set_tail(dev, sq, le32_to_cpu(READ_ONCE(*sq->doorbell)));
+	return nvmev_sq_left(sq);
 }
 
 /**
@@ -331,9 +338,10 @@ void nvmev_sq_fetch(struct nvmev_sq *sq, struct nvme_command *cmd)
 {
 	/*
 	 * The doorbell was read before: pairs with the wmb() that precedes
-	 * the host's doorbell write.
+	 * the host's doorbell write. Both are memory that x86 reads in order,
+	 * so that the compiler alone has to be kept from it.
 	 */
-	rmb();
+	dma_rmb();
 	memcpy(cmd, nvmev_ring_entry(&sq->ring, sq->head, NVME_SQES),
 	       sizeof(*cmd));
 	if (++sq->head == sq->ring.size)
@@ -431,9 +439,9 @@ void nvmev_cq_post(struct nvmev_cq *cq, const struct nvmev_sq *sq, __le16 cid,
 	WRITE_ONCE(cqe->cid, cid);
 	/*
 	 * The phase tag hands the entry, and the data of the command, to the
-	 * host: pairs with dma_rmb() in nvme_poll_cq().
+	 * host: pairs with dma_rmb() in nvme_poll_cq(). x86 writes in order.
 	 */
-	wmb();
+	dma_wmb();
 	WRITE_ONCE(cqe->status, cpu_to_le16(status << 1 | cq->phase));
 
 	if (++cq->tail == cq->ring.size) {

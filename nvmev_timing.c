@@ -36,11 +36,12 @@ static void nvmev_slots_push(struct nvmev_slots *slots,
 	heap[i] = group;
 }
 
-static void nvmev_slots_pop(struct nvmev_slots *slots)
+/* Puts a group in the place of the first */
+static void nvmev_slots_sink(struct nvmev_slots *slots,
+			     struct nvmev_slot_group group)
 {
 	struct nvmev_slot_group *heap = slots->heap;
-	u32 nr = --slots->nr_groups;
-	struct nvmev_slot_group last = heap[nr];
+	u32 nr = slots->nr_groups;
 	u32 i = 0;
 
 	for (;;) {
@@ -51,12 +52,18 @@ static void nvmev_slots_pop(struct nvmev_slots *slots)
 		if (child + 1 < nr &&
 		    heap[child + 1].free_ns < heap[child].free_ns)
 			child++;
-		if (last.free_ns <= heap[child].free_ns)
+		if (group.free_ns <= heap[child].free_ns)
 			break;
 		heap[i] = heap[child];
 		i = child;
 	}
-	heap[i] = last;
+	heap[i] = group;
+}
+
+static void nvmev_slots_pop(struct nvmev_slots *slots)
+{
+	slots->nr_groups--;
+	nvmev_slots_sink(slots, slots->heap[slots->nr_groups]);
 }
 
 /* Takes up to @count slots of those that are free first */
@@ -71,6 +78,26 @@ static u32 nvmev_slots_take(struct nvmev_slots *slots, u32 count)
 	count = first->count;
 	nvmev_slots_pop(slots);
 	return count;
+}
+
+/* One unit for the slot that is free first, which keeps its place or sinks */
+static u64 nvmev_slots_serve_one(struct nvmev_slots *slots, u64 now_ns,
+				 u64 occupancy_ns)
+{
+	struct nvmev_slot_group *heap = slots->heap;
+	u64 start_ns = max(now_ns, heap[0].free_ns);
+	struct nvmev_slot_group group = {
+		.free_ns = min(start_ns + occupancy_ns, NVMEV_TIME_MAX),
+		.count = 1,
+	};
+
+	if (heap[0].count > 1) {
+		heap[0].count--;
+		nvmev_slots_push(slots, group);
+	} else {
+		nvmev_slots_sink(slots, group);
+	}
+	return start_ns;
 }
 
 /**
@@ -120,6 +147,9 @@ u64 nvmev_slots_serve(struct nvmev_slots *slots, u64 now_ns, u32 units,
 	/* Slots that this command has taken, all for the same start */
 	struct nvmev_slot_group taken = { .count = 0 };
 	u64 start_ns = now_ns;
+
+	if (likely(units == 1))
+		return nvmev_slots_serve_one(slots, now_ns, occupancy_ns);
 
 	while (units) {
 		const struct nvmev_slot_group *first = &slots->heap[0];

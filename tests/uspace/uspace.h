@@ -239,8 +239,7 @@ static inline void list_move_tail(struct list_head *node,
 	container_of((head)->next, type, member)
 #define list_first_entry_or_null(head, type, member) \
 	(list_empty(head) ? NULL : list_first_entry(head, type, member))
-#define list_last_entry(head, type, member) \
-	container_of((head)->prev, type, member)
+#define list_entry	container_of
 #define list_for_each_entry(pos, head, member)				\
 	for (pos = list_first_entry(head, __typeof__(*pos), member);	\
 	     &pos->member != (head);					\
