@@ -91,6 +91,18 @@ bench: ## measure in the VM, or HOST=1 on the loaded device: report, CSV, plots 
 	@scripts/setup bench
 	@scripts/bench
 
+.PHONY: bench-native
+bench-native: ## what a command costs on this machine's own cores, without any VM: CSV; ROUNDS=N
+	@scripts/setup count
+	@$(MAKE) -s -C tests/uspace speed
+	@for what in rate copy growth; do build/uspace/speed-plain $$what $(or $(ROUNDS),5) || exit; done
+	@build/uspace/speed-phases phases $(or $(ROUNDS),5)
+
+.PHONY: count
+count: ## count the instructions of a command and write the table, tests/uspace/speed.count
+	@scripts/setup count
+	@scripts/bench-count --update
+
 .PHONY: lint
 lint: ## check the sources: warnings, sparse, checkpatch, shellcheck, own rules; KERNEL=VERSION
 	@scripts/setup lint
