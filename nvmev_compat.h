@@ -28,6 +28,11 @@
 
 /* --- headers ------------------------------------------------------------- */
 
+/* sparse has it not. The kernels that it is run on have these headers. */
+#ifndef __has_include
+#define __has_include(header)	1
+#endif
+
 /* 4.6 */
 #if __has_include("linux/cpuhotplug.h")
 #include <linux/cpuhotplug.h>
@@ -63,7 +68,9 @@
 #include <linux/minmax.h>
 #endif
 /* 6.12 moved it */
-#if __has_include("linux/unaligned.h")
+#if defined(__CHECKER__) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#include <asm/unaligned.h>
+#elif __has_include("linux/unaligned.h")
 #include <linux/unaligned.h>
 #else
 #include <asm/unaligned.h>
