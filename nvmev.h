@@ -455,8 +455,8 @@ enum nvmev_io_state {
 /**
  * struct nvmev_io - an I/O command in the device; its worker's
  *
- * In the order of use, a cache line each: what waits and completes, what was
- * fetched, what it comes to, and how far its data has got.
+ * In the order of use: what waits and completes, what was fetched, what it
+ * comes to, and how far its data has got.
  *
  * @due: expires at the due time; node in nvmev_worker.transfers, .erasures or
  *       .strays
