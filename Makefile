@@ -91,6 +91,11 @@ bench: ## measure in the VM, or HOST=1 on the loaded device: report, CSV, plots 
 	@scripts/setup bench
 	@scripts/bench
 
+.PHONY: bench-speed
+bench-speed: ## nvmev beside null_blk, brd and QEMU's nvme, in the VM: report, CSV, plots in build/bench-speed
+	@scripts/setup bench
+	@scripts/bench-speed
+
 .PHONY: bench-native
 bench-native: ## what a command costs on this machine's own cores, without any VM: CSV; ROUNDS=N
 	@scripts/setup count
