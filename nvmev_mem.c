@@ -228,7 +228,7 @@ static int nvmev_mem_search(struct nvmev_dev *dev, int node,
 	u64 end = round_down(PFN_PHYS(pgdat_end_pfn(NODE_DATA(node))), block);
 	struct nvmev_mem_removal removal = { .node = node };
 	u64 start, addr;
-	bool movable;
+	bool movable = false;
 	int err = 0;
 
 	while (end >= low + size) {
