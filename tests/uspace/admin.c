@@ -158,7 +158,7 @@ static void expect_no_event(void)
 	check(!reap_event(&result, &status, &cid));
 }
 
-/* --- commands that are not there ------------------------------------------------ */
+/* --- commands that are not there ------------------------------------------ */
 
 static void test_absent(void)
 {
@@ -184,7 +184,7 @@ static void test_absent(void)
 	check(!id->kas);
 }
 
-/* --- error log, 5.14.1.1 ---------------------------------------------------------- */
+/* --- error log, 5.14.1.1 -------------------------------------------------- */
 
 static void expect_error(int status, u16 sqid, u16 location, u64 cs)
 {
@@ -228,7 +228,7 @@ static void test_error_log(void)
 		     NVMEV_NO_LOCATION, 0);
 }
 
-/* --- log pages, 5.14 ----------------------------------------------------------------- */
+/* --- log pages, 5.14 ------------------------------------------------------ */
 
 static void test_logs(void)
 {
@@ -323,7 +323,7 @@ static void test_smart(void)
 	nvmev_timing_set_latency(&dev->timing, NVMEV_READ, 1000);
 }
 
-/* --- features, 5.9 and 5.21 ------------------------------------------------------------ */
+/* --- features, 5.9 and 5.21 ----------------------------------------------- */
 
 static void test_features(void)
 {
@@ -446,7 +446,7 @@ static void test_features(void)
 	check(value == 5);
 }
 
-/* --- asynchronous events, 5.2 ------------------------------------------------------------ */
+/* --- asynchronous events, 5.2 --------------------------------------------- */
 
 #define EVENT(type, info, log)	((type) | (info) << 8 | (u32)(log) << 16)
 
@@ -538,7 +538,7 @@ static void test_events(void)
 	device_reset();
 }
 
-/* --- namespaces, 5.19, 5.20 and 5.23 ------------------------------------------------------- */
+/* --- namespaces, 5.19, 5.20 and 5.23 -------------------------------------- */
 
 static int ns_create(u64 nsze, u64 ncap, u32 *nsid)
 {
@@ -615,7 +615,7 @@ static void test_namespaces(void)
 	check(id->fpi == 0x80 && le64_to_cpu(id->nsze) == all);
 }
 
-/* --- Device Self-test, 5.8 and 8.11 --------------------------------------------------------- */
+/* --- Device Self-test, 5.8 and 8.11 --------------------------------------- */
 
 static int self_test(u32 nsid, u8 code)
 {
@@ -721,7 +721,7 @@ static void test_self_test(void)
 		check(log->results[i].status == 0x11);
 }
 
-/* --- Sanitize, 5.24 and 8.15 ------------------------------------------------------------------ */
+/* --- Sanitize, 5.24 and 8.15 ---------------------------------------------- */
 
 static const struct nvme_sanitize_log *sanitize_log(void)
 {
@@ -925,7 +925,7 @@ static void test_sanitize(void)
 	expect_sstat(NVME_SANITIZE_DONE | NVME_SANITIZE_ALL_ERASED | 16 << 3);
 }
 
-/* --- Doorbell Buffer Config, 5.7 and 7.13 ------------------------------------------------------- */
+/* --- Doorbell Buffer Config, 5.7 and 7.13 --------------------------------- */
 
 #define SHADOWS_AT	(3 * SZ_1M)
 #define EVENTS_AT	(3 * SZ_1M + 4096)
