@@ -21,6 +21,7 @@
 #include <stdarg.h>
 #include <time.h>
 
+#include "garbage.h"
 #include "raw.h"
 
 #define MAX_SQS		6
@@ -32,10 +33,6 @@
 #define BIG_PAGES	(BIG_BYTES / RAW_PAGE + 1)
 #define GRANULE		8
 #define PATIENCE_NS	(60 * RAW_S)
-#define GARBAGE_BYTES	(256U << 10)
-#define LISTS_BYTES	(16U << 10)
-#define ENTRIES_BYTES	(128U << 10)
-#define GARBAGE_CQ_BYTES	(64U << 10)
 #define GARBAGE_QID	11
 #define GARBAGE_QUEUES	4
 #define GARBAGE_SIZE	32
@@ -54,14 +51,20 @@ enum kind {
 	K_FLUSH,
 	K_FUSED_COMPARE,
 	K_FUSED_WRITE,
+	K_COPY,
 	K_BROKEN,
 	K_GARBAGE,
 };
 
-/* What a block holds, and what it holds if @maybe says that it may not */
+/*
+ * What a block holds, and what it holds if @maybe says that it may not: what
+ * was written with a token to an origin, which is another block after a Copy.
+ */
 struct block {
 	u64 token;
 	u64 other;
+	u32 origin;
+	u32 other_origin;
 	bool bad;
 	bool other_bad;
 	bool maybe;
@@ -127,14 +130,12 @@ static u8 *big_pages[BIG_PAGES];
 static u8 *big_list;
 static bool big_used;
 static u8 *linear;
-static u8 *garbage, *lists, *entries, *garbage_cqs;
 static u8 *admin_page;
 static size_t rings_mark;
-static u32 spare_ns[3];
 static bool admin_pending;
 static u16 admin_cid;
 static u64 admin_since;
-static bool fused_offered;
+static bool fused_offered, copy_offered;
 static u8 unsupported[256];
 static unsigned int nr_unsupported;
 
@@ -382,10 +383,12 @@ static bool pick_range(struct range *range, u32 max, bool change)
 	return false;
 }
 
-static void settle(struct block *block, u64 token, bool bad)
+static void settle(struct block *block, u64 token, u32 origin, bool bad)
 {
 	nr_maybe -= block->maybe;
-	*block = (struct block){ .token = token, .bad = bad };
+	*block = (struct block){
+		.token = token, .origin = origin, .bad = bad,
+	};
 }
 
 static void set_blocks(const struct range *range, u64 token, bool bad)
@@ -393,8 +396,23 @@ static void set_blocks(const struct range *range, u64 token, bool bad)
 	u32 i;
 
 	for (i = range->lba; i < range->lba + range->nlb; i++)
-		settle(&blocks[i], bad ? blocks[i].token : token, bad);
+		settle(&blocks[i], bad ? blocks[i].token : token,
+		       bad ? blocks[i].origin : i, bad);
 	any_bad |= bad;
+}
+
+static void doubt_block(u32 lba, u64 token, u32 origin, bool bad)
+{
+	struct block *block = &blocks[lba];
+
+	nr_maybe += !block->maybe;
+	block->maybe = true;
+	block->other = token;
+	block->other_origin = origin;
+	block->other_bad = bad;
+	any_bad |= bad;
+	doubts[nr_doubts++] = lba;
+	count.doubtful++;
 }
 
 /* It may have happened or not, block by block: the next read tells */
@@ -402,17 +420,9 @@ static void doubt_blocks(const struct range *range, u64 token, bool bad)
 {
 	u32 i;
 
-	for (i = range->lba; i < range->lba + range->nlb; i++) {
-		struct block *block = &blocks[i];
-
-		nr_maybe += !block->maybe;
-		block->maybe = true;
-		block->other = bad ? block->token : token;
-		block->other_bad = bad;
-		any_bad |= bad;
-		doubts[nr_doubts++] = i;
-		count.doubtful++;
-	}
+	for (i = range->lba; i < range->lba + range->nlb; i++)
+		doubt_block(i, bad ? blocks[i].token : token,
+			    bad ? blocks[i].origin : i, bad);
 }
 
 static void check_block(u32 lba, const u8 *buf, const char *how)
@@ -421,13 +431,13 @@ static void check_block(u32 lba, const u8 *buf, const char *how)
 	u64 first;
 
 	count.compared += lba_bytes;
-	if (!block->bad && holds(buf, block->token, lba)) {
-		settle(block, block->token, false);
+	if (!block->bad && holds(buf, block->token, block->origin)) {
+		settle(block, block->token, block->origin, false);
 		return;
 	}
 	if (block->maybe && !block->other_bad &&
-	    holds(buf, block->other, lba)) {
-		settle(block, block->other, false);
+	    holds(buf, block->other, block->other_origin)) {
+		settle(block, block->other, block->other_origin, false);
 		return;
 	}
 	memcpy(&first, buf, 8);
@@ -453,7 +463,8 @@ static void check_read_status(const struct range *range, u16 status)
 			   range->lba, range->nlb, status,
 			   must ? "bad" : may ? "in doubt" : "good");
 	if (status && range->nlb == 1)
-		settle(&blocks[range->lba], blocks[range->lba].token, true);
+		settle(&blocks[range->lba], blocks[range->lba].token,
+		       blocks[range->lba].origin, true);
 }
 
 /* --- making commands ---------------------------------------------------------- */
@@ -476,7 +487,7 @@ static void fill_expected(const struct range *range, u8 *to)
 
 	for (i = 0; i < range->nlb; i++)
 		fill_block(to + i * lba_bytes, blocks[range->lba + i].token,
-			   range->lba + i);
+			   blocks[range->lba + i].origin);
 }
 
 static void make_read(struct slot *slot)
@@ -559,6 +570,75 @@ static bool make_dsm(struct slot *slot)
 	return true;
 }
 
+/* TP4065: source ranges of format 0 behind each other to one place */
+static bool make_copy(struct slot *slot)
+{
+	u32 nr = 1 + below(4), i, total = 0;
+	u64 *range = (u64 *)linear;
+
+	memset(linear, 0, 4 * 32);
+	slot->nr_ranges = 0;
+	for (i = 0; i < nr; i++) {
+		struct range *r = &slot->ranges[slot->nr_ranges];
+
+		/* What is in doubt cannot be told of what is copied */
+		if (!pick_range(r, 12, false) ||
+		    range_is_doubtful(r->lba, r->nlb))
+			continue;
+		range[4 * slot->nr_ranges + 1] = r->lba;
+		range[4 * slot->nr_ranges + 2] = r->nlb - 1;
+		total += r->nlb;
+		slot->nr_ranges++;
+	}
+	if (!slot->nr_ranges)
+		return false;
+	slot->range.nlb = total;
+	slot->range.lba = below(nr_lba - total + 1);
+	if (!range_free(slot->range.lba, total, true) ||
+	    range_is_doubtful(slot->range.lba, total))
+		return false;
+	range_take(slot->range.lba, total, true);
+	slot->sqe.opcode = N_COPY;
+	slot->sqe.nsid = 1;
+	slot->sqe.cdw10 = slot->range.lba;
+	slot->sqe.cdw12 = slot->nr_ranges - 1;
+	slot->big = false;
+	place(slot, &slot->sqe, slot->nr_ranges * 32);
+	scatter(slot, linear);
+	return true;
+}
+
+static bool copy_reads_bad(struct slot *slot)
+{
+	unsigned int i;
+
+	for (i = 0; i < slot->nr_ranges; i++)
+		if (range_is_bad(slot->ranges[i].lba, slot->ranges[i].nlb))
+			return true;
+	return false;
+}
+
+/* Each block of it gets what the source has, or may have got it */
+static void copy_blocks(struct slot *slot, bool sure)
+{
+	u32 to = slot->range.lba, i, from;
+
+	for (i = 0; i < slot->nr_ranges; i++) {
+		const struct range *r = &slot->ranges[i];
+
+		for (from = r->lba; from < r->lba + r->nlb; from++, to++) {
+			const struct block *block = &blocks[from];
+
+			if (sure)
+				settle(&blocks[to], block->token,
+				       block->origin, false);
+			else
+				doubt_block(to, block->token, block->origin,
+					    false);
+		}
+	}
+}
+
 /* One command of the model; false when its blocks are in use */
 static bool make_valid(struct slot *slot)
 {
@@ -614,8 +694,8 @@ static bool make_valid(struct slot *slot)
 		sqe->cdw12 |= (u32)below(2) << 25;
 		break;
 	case 11:
-		slot->kind = K_DSM;
-		return make_dsm(slot);
+		slot->kind = copy_offered && one_in(2) ? K_COPY : K_DSM;
+		return slot->kind == K_COPY ? make_copy(slot) : make_dsm(slot);
 	case 12:
 		slot->big = false;
 		slot->kind = K_VERIFY;
@@ -781,84 +861,6 @@ static void make_broken(struct slot *slot)
 	scatter(slot, linear);
 }
 
-/*
- * Garbage must not lead the device to memory that is the kernel's. So it has
- * three places: @garbage, which the device may write and never reads as a list
- * or a queue; @lists, whose entries are all harmless and which it cannot be
- * made to write, because addresses of it are given out that are no page's
- * beginning; @entries, full of submission queue entries made here.
- */
-static u64 garbage_addr(void)
-{
-	u64 at = below(GARBAGE_BYTES);
-
-	switch (below(8)) {
-	case 0:
-		return no_memory() + below(RAW_PAGE);
-	case 1:
-		return raw_addr(garbage + at);
-	case 2:
-		return raw_addr(garbage + (at & ~7ULL));
-	default:
-		return raw_addr(garbage + (at & ~4095ULL));
-	}
-}
-
-static u64 list_addr(void)
-{
-	u64 at = 8 * (1 + below(511)) + RAW_PAGE * below(LISTS_BYTES / RAW_PAGE);
-
-	switch (below(8)) {
-	case 0:
-		return no_memory() + 8 * below(512);
-	case 1:
-		return raw_addr(lists + at) + 1 + below(7);
-	default:
-		return raw_addr(lists + at);
-	}
-}
-
-/* The last of a page would lead on: nowhere */
-static void make_list_entry(u32 index)
-{
-	u64 addr = index % 512 == 511 ? no_memory() + below(2) * 8 :
-					garbage_addr();
-
-	__atomic_store_n((u64 *)lists + index, addr, __ATOMIC_RELAXED);
-}
-
-static u32 garbage_number(void)
-{
-	return raw_random(&rnd) >> below(32) * 2;
-}
-
-/* Not the model's namespace, and not all of them */
-static u32 garbage_nsid(void)
-{
-	u32 nsid = one_in(4) ? garbage_number() : spare_ns[below(3)];
-
-	return nsid == 1 || nsid == NSID_ALL ? 2 : nsid;
-}
-
-/* Any opcode and any field; what it could spoil is not the model's */
-static void make_garbage(struct raw_sqe *sqe)
-{
-	u32 *words = (u32 *)sqe, i;
-
-	for (i = 0; i < 16; i++)
-		words[i] = one_in(3) ? garbage_number() : 0;
-	sqe->opcode = one_in(4) ? below(256) : below(32);
-	sqe->flags = one_in(8) ? below(256) : 0;
-	sqe->nsid = garbage_nsid();
-	sqe->prp1 = garbage_addr();
-	sqe->prp2 = list_addr();
-	if (one_in(2)) {
-		sqe->cdw10 = below(8192);
-		sqe->cdw11 = one_in(4) ? garbage_number() : 0;
-		sqe->cdw12 = one_in(2) ? below(64) : garbage_number();
-	}
-}
-
 /* A Compare and Write: two slots in a row of one queue */
 static bool make_fused(struct slot *first, struct slot *second)
 {
@@ -911,6 +913,10 @@ static void apply(struct slot *slot)
 	case K_UNCOR:
 		set_blocks(&slot->range, 0, true);
 		break;
+	case K_COPY:
+		bad_extents += range_is_bad(slot->range.lba, slot->range.nlb);
+		copy_blocks(slot, true);
+		break;
 	case K_DSM:
 		for (i = 0; i < slot->nr_ranges; i++) {
 			bad_extents += range_is_bad(slot->ranges[i].lba,
@@ -944,6 +950,9 @@ static void doubt(struct slot *slot)
 		break;
 	case K_UNCOR:
 		doubt_blocks(&slot->range, 0, true);
+		break;
+	case K_COPY:
+		copy_blocks(slot, false);
 		break;
 	case K_DSM:
 		for (i = 0; i < slot->nr_ranges; i++)
@@ -1031,6 +1040,12 @@ static void finish(struct slot *slot, u16 status)
 				    slot->partner,
 				    slot->kind == K_FUSED_WRITE ? slot :
 				    slot->partner);
+		break;
+	case K_COPY:
+		bad = copy_reads_bad(slot);
+		want(slot, status, bad ? SC_READ_ERROR : SC_OK);
+		if (!bad)
+			apply(slot);
 		break;
 	case K_BROKEN:
 		check_refused(slot, status);
@@ -1202,48 +1217,14 @@ static void create_queues(void)
 	}
 }
 
-/* Beyond the model's namespace there are others, as far as they go */
-static void create_spare(void)
-{
-	u64 *id = (u64 *)admin_page;
-	struct raw_sqe sqe = { .opcode = A_NS_MGMT };
-	struct raw_cqe cqe;
-	unsigned int i;
-
-	for (i = 0; i < 3; i++) {
-		memset(admin_page, 0, RAW_PAGE);
-		id[0] = 2048;
-		id[1] = 2048;
-		admin_page[26] = i == 1;
-		sqe = (struct raw_sqe){
-			.opcode = A_NS_MGMT, .prp1 = raw_addr(admin_page),
-		};
-		if (raw_sync(&raw_asq, &sqe, &cqe)) {
-			spare_ns[i] = 2 + i;
-			continue;
-		}
-		spare_ns[i] = cqe.result;
-		memset(admin_page, 0, RAW_PAGE);
-		admin_page[0] = 1;
-		sqe = (struct raw_sqe){
-			.opcode = A_NS_ATTACH, .nsid = spare_ns[i],
-			.prp1 = raw_addr(admin_page),
-		};
-		raw_need(!raw_sync(&raw_asq, &sqe, NULL));
-	}
-}
-
 /* The namespace of the model: the first, and not all of the storage */
 static void create_model(void)
 {
-	struct raw_sqe sqe = { .opcode = A_NS_MGMT, .nsid = NSID_ALL,
-			       .cdw10 = 1 };
-	u64 *id = (u64 *)admin_page;
-	struct raw_cqe cqe;
 	u64 total;
 
 	raw_need(!raw_identify(1, 0, admin_page));
 	memcpy(&total, admin_page + 280, sizeof(total));
+	copy_offered = admin_page[521] & 1;
 	fused_offered = admin_page[522] & 1;
 	max_nlb = (RAW_PAGE << admin_page[77]) / lba_bytes;
 	if (max_nlb > BIG_BYTES / lba_bytes)
@@ -1251,22 +1232,7 @@ static void create_model(void)
 	nr_lba = (total - (4U << 20)) / lba_bytes & ~(GRANULE - 1U);
 	if (nr_lba > (32U << 20) / lba_bytes)
 		nr_lba = (32U << 20) / lba_bytes;
-	raw_need(!raw_sync(&raw_asq, &sqe, NULL));
-	memset(admin_page, 0, RAW_PAGE);
-	id[0] = nr_lba;
-	id[1] = nr_lba;
-	admin_page[26] = lba_shift == 12;
-	sqe = (struct raw_sqe){
-		.opcode = A_NS_MGMT, .prp1 = raw_addr(admin_page),
-	};
-	raw_need(!raw_sync(&raw_asq, &sqe, &cqe) && cqe.result == 1);
-	memset(admin_page, 0, RAW_PAGE);
-	admin_page[0] = 1;
-	sqe = (struct raw_sqe){
-		.opcode = A_NS_ATTACH, .nsid = 1, .prp1 = raw_addr(admin_page),
-	};
-	raw_need(!raw_sync(&raw_asq, &sqe, NULL));
-	create_spare();
+	garbage_namespaces(nr_lba, lba_shift == 12, admin_page);
 }
 
 /* I/O opcodes that the device itself says it does not have */
@@ -1293,7 +1259,7 @@ static bool is_ours(u32 qid)
 static void harass_doorbells(void)
 {
 	u32 qid = below(4) ? GARBAGE_QID + below(GARBAGE_QUEUES) : below(300);
-	u32 value = one_in(2) ? below(GARBAGE_SIZE) : garbage_number();
+	u32 value = one_in(2) ? below(GARBAGE_SIZE) : garbage_number(&rnd);
 
 	count.doorbells++;
 	if (!is_ours(qid)) {
@@ -1324,21 +1290,17 @@ static void harass_registers(void)
 
 	count.registers++;
 	if (one_in(4) && !(reg & 7) && reg != R_INTMC)
-		raw_write64(reg, (u64)garbage_number() << 32 | garbage_number());
+		raw_write64(reg, (u64)garbage_number(&rnd) << 32 | garbage_number(&rnd));
 	else
-		raw_write32(reg, garbage_number());
+		raw_write32(reg, garbage_number(&rnd));
 }
 
 static void harass_memory(void)
 {
-	struct raw_sqe sqe;
-
-	if (one_in(2)) {
-		make_list_entry(below(LISTS_BYTES / 8));
-		return;
-	}
-	make_garbage(&sqe);
-	memcpy(entries + below(ENTRIES_BYTES / 64) * 64, &sqe, sizeof(sqe));
+	if (one_in(2))
+		garbage_list_entry(&rnd);
+	else
+		garbage_entry(&rnd);
 }
 
 /* No admin command here may touch namespace 1 or what is ours of the queues */
@@ -1351,7 +1313,7 @@ static void make_admin(struct raw_sqe *sqe)
 	};
 	u32 i, qid = GARBAGE_QID + below(GARBAGE_QUEUES);
 
-	make_garbage(sqe);
+	garbage_sqe(&rnd, sqe);
 	sqe->opcode = one_in(8) ? below(256) :
 		      often[below(sizeof(often))];
 	switch (sqe->opcode) {
@@ -1364,9 +1326,9 @@ static void make_admin(struct raw_sqe *sqe)
 	case A_CREATE_CQ:
 		/* Up to 1024 entries, all of them in their place */
 		if (sqe->opcode == A_CREATE_SQ)
-			sqe->prp1 = raw_addr(entries + below(16) * RAW_PAGE);
+			sqe->prp1 = garbage_sq_addr(&rnd);
 		else
-			sqe->prp1 = raw_addr(garbage_cqs + below(12) * RAW_PAGE);
+			sqe->prp1 = garbage_cq_addr(&rnd);
 		if (one_in(8))
 			sqe->prp1 |= below(RAW_PAGE);
 		if (one_in(8))
@@ -1376,7 +1338,7 @@ static void make_admin(struct raw_sqe *sqe)
 		sqe->cdw10 = i << 16 | (one_in(8) ? 7 + below(65529) : qid);
 		sqe->cdw11 = (sqe->opcode == A_CREATE_SQ ? qid << 16 : 0) | 1;
 		if (one_in(4))
-			sqe->cdw11 = garbage_number();
+			sqe->cdw11 = garbage_number(&rnd);
 		if (!one_in(8))
 			sqe->flags = 0;
 		/* Not into the model's completion queues */
@@ -1390,11 +1352,11 @@ static void make_admin(struct raw_sqe *sqe)
 	case A_ABORT:
 		/* Some of the model's are among them */
 		sqe->cdw10 = one_in(2) ? below(8) | below(64) << 16 :
-					 garbage_number();
+					 garbage_number(&rnd);
 		break;
 	case A_SET_FEATURES:
 		/* Interrupt coalescing and the like change no data */
-		sqe->cdw10 = (one_in(8) ? garbage_number() : 0) | below(0x90);
+		sqe->cdw10 = (one_in(8) ? garbage_number(&rnd) : 0) | below(0x90);
 		sqe->cdw10 &= ~0xff00U;
 		break;
 	case A_GET_FEATURES:
@@ -1458,7 +1420,10 @@ static void must_reset(bool good, const char *what)
 static void enable(void)
 {
 	raw_release(rings_mark);
-	must_reset(raw_enable(), "the controller does not get ready");
+	/* Weighted round robin now and then, where it is offered */
+	must_reset(raw_enable_cc(CC_NORMAL | CC_EN |
+				 (raw_read64(R_CAP) >> 17 & one_in(3)) << 11,
+				 64, 64), "the controller does not get ready");
 	admin_pending = false;
 	create_queues();
 }
@@ -1487,7 +1452,7 @@ static void interrupted(void)
 static void shut_down(u32 how)
 {
 	raw_write32(R_CC, CC_NORMAL | CC_EN | how);
-	must_reset(raw_wait_csts(CSTS_SHST, CSTS_SHST_DONE, 5 * RAW_S),
+	must_reset(raw_wait_csts(CSTS_SHST, CSTS_SHST_DONE, PATIENCE_NS),
 		   "the controller does not shut down");
 	must_reset(raw_disable(), "the controller is not disabled");
 }
@@ -1497,6 +1462,9 @@ static void reset_controller(void)
 	unsigned int how = below(6);
 	u32 wrong;
 
+	/* What was written there at random must not be taken for an answer */
+	must_reset(raw_wait_csts(~CSTS_NSSRO, CSTS_RDY, PATIENCE_NS),
+		   "CSTS does not come back");
 	switch (how) {
 	case 0:
 		shut_down(CC_SHN_NORMAL);
@@ -1506,13 +1474,13 @@ static void reset_controller(void)
 		break;
 	case 2:
 		raw_write32(R_NSSR, NSSR_RESET);
-		must_reset(raw_wait_csts(CSTS_RDY, 0, 5 * RAW_S),
+		must_reset(raw_wait_csts(CSTS_RDY, 0, PATIENCE_NS),
 			   "no reset by NSSR");
 		must_reset(raw_disable(), "after NSSR");
 		break;
 	case 3:
 		if (raw_flr()) {
-			must_reset(raw_wait_csts(CSTS_RDY, 0, 5 * RAW_S),
+			must_reset(raw_wait_csts(CSTS_RDY, 0, PATIENCE_NS),
 				   "no function level reset");
 			break;
 		}
@@ -1530,7 +1498,7 @@ static void reset_controller(void)
 				    1U << (7 + below(4));
 		raw_write32(R_CC, CC_NORMAL | CC_EN | wrong);
 		must_reset(raw_wait_csts(CSTS_CFS | CSTS_RDY, CSTS_CFS,
-					 raw_timeout_ns()),
+					 PATIENCE_NS),
 			   "a CC that is not offered is accepted");
 		must_reset(raw_disable(), "CFS stays");
 	}
@@ -1577,11 +1545,11 @@ static bool add_command(struct queue *queue)
 	case 1:
 		slot->kind = K_GARBAGE;
 		slot->big = false;
-		make_garbage(&slot->sqe);
+		garbage_sqe(&rnd, &slot->sqe);
 		/* A second page, where it cannot be taken for a list */
 		if (slot->sqe.opcode <= N_COMPARE && one_in(2)) {
 			slot->sqe.cdw12 = 0;
-			slot->sqe.prp2 = garbage_addr();
+			slot->sqe.prp2 = garbage_addr(&rnd);
 		}
 		/* It would join with what comes before or behind it */
 		slot->sqe.flags &= ~3;
@@ -1775,14 +1743,7 @@ static void init_memory(void)
 	linear = malloc(BIG_BYTES + RAW_PAGE);
 	raw_need(slots && linear);
 	admin_page = raw_alloc(RAW_PAGE);
-	garbage = raw_alloc(GARBAGE_BYTES);
-	lists = raw_alloc(LISTS_BYTES);
-	entries = raw_alloc(ENTRIES_BYTES);
-	garbage_cqs = raw_alloc(GARBAGE_CQ_BYTES);
-	for (i = 0; i < LISTS_BYTES / 8; i++)
-		make_list_entry(i);
-	for (i = 0; i < ENTRIES_BYTES / 64; i++)
-		make_garbage((struct raw_sqe *)entries + i);
+	garbage_init(&rnd);
 	for (i = 0; i < BIG_PAGES; i++)
 		big_pages[i] = raw_alloc(RAW_PAGE);
 	big_list = raw_alloc(4 * RAW_PAGE);
@@ -1840,7 +1801,7 @@ int main(int argc, char **argv)
 		.mem_bytes = 16U << 20, .lba_shift = 9,
 		.storage_bytes = 12U << 20,
 	};
-	u64 start, seconds;
+	u64 start, seconds, told = 0;
 
 	if (argc != 3) {
 		fprintf(stderr, "usage: %s SEED SECONDS\n", argv[0]);
@@ -1854,6 +1815,8 @@ int main(int argc, char **argv)
 #ifndef RAW_NATIVE
 	options.mem_bytes = 48U << 20;
 #endif
+	/* Others may be at work on the machine: only what hangs is an error */
+	raw_slack_ns = PATIENCE_NS;
 	raw_open(&options);
 	init_memory();
 	must_reset(raw_disable(), "the controller is not disabled");
@@ -1876,6 +1839,11 @@ int main(int argc, char **argv)
 		if (one_in(400)) {
 			wait_admin();
 			sweep();
+		}
+		if ((wall_ns() - start) / (60 * RAW_S) > told) {
+			told++;
+			fprintf(stderr, "seed %llu: after %llu minutes %llu commands, %llu bytes compared\n",
+				seed, told, count.commands, count.compared);
 		}
 	}
 	rnd = raw_mix(seed) | 1;

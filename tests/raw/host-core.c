@@ -26,10 +26,12 @@ void raw_open(const struct raw_options *options)
 		.queues = 16,
 		.queue_depth = 1024,
 		.nr_workers = 2,
+		.dbbuf = options->dbbuf,
 		.timing = { .slots = 32 },
 	};
 
 	uspace_quiet = true;
+	uspace_threads = options->threads;
 	core = uspace_device_create(&config);
 	raw_mem = uspace_host;
 	raw_mem_bytes = USPACE_HOST_BYTES;
@@ -60,12 +62,13 @@ u64 raw_addr(const void *ptr)
 void raw_pause(void)
 {
 	uspace_run(core, 1);
-	uspace_now_ns += CORE_STEP_NS;
+	if (!uspace_threads)
+		uspace_now_ns += CORE_STEP_NS;
 }
 
 u64 raw_now_ns(void)
 {
-	return uspace_now_ns;
+	return nvmev_clock_ns();
 }
 
 void raw_latency_us(unsigned int us)
@@ -82,6 +85,10 @@ void raw_slots(unsigned int slots)
 void raw_set_dma(bool on)
 {
 	core->dma = on;
+}
+
+void raw_set_msix(bool on, bool masked)
+{
 }
 
 bool raw_flr(void)

@@ -253,6 +253,24 @@ void raw_set_dma(bool on)
 	vm_write_config16(4, on ? command | 4 : command & ~4);
 }
 
+static unsigned int vm_find_cap(u8 id)
+{
+	unsigned int where = vm_read_config16(0x34) & 0xff;
+
+	while (where && (vm_read_config16(where) & 0xff) != id)
+		where = vm_read_config16(where) >> 8;
+	raw_need(where);
+	return where;
+}
+
+void raw_set_msix(bool on, bool masked)
+{
+	unsigned int where = vm_find_cap(0x11) + 2;
+	u16 control = vm_read_config16(where) & 0x3fff;
+
+	vm_write_config16(where, control | on << 15 | masked << 14);
+}
+
 bool raw_flr(void)
 {
 	char name[400];

@@ -7,6 +7,7 @@
 #define RAW_ADMIN_SIZE	64
 #define RAW_PATIENCE_NS	(20 * RAW_S)
 
+u64 raw_slack_ns;
 struct raw_sq raw_asq;
 struct raw_cq raw_acq;
 
@@ -129,7 +130,8 @@ bool raw_enable_cc(u32 cc, u32 asqs, u32 acqs)
 	raw_write64(R_ASQ, raw_addr(raw_asq.ring));
 	raw_write64(R_ACQ, raw_addr(raw_acq.ring));
 	raw_write32(R_CC, cc);
-	return raw_wait_csts(CSTS_RDY | CSTS_CFS, CSTS_RDY, raw_timeout_ns());
+	return raw_wait_csts(CSTS_RDY | CSTS_CFS, CSTS_RDY,
+			     raw_timeout_ns() + raw_slack_ns);
 }
 
 bool raw_enable(void)
@@ -141,7 +143,8 @@ bool raw_enable(void)
 bool raw_disable(void)
 {
 	raw_write32(R_CC, 0);
-	return raw_wait_csts(CSTS_RDY | CSTS_CFS, 0, raw_timeout_ns());
+	return raw_wait_csts(CSTS_RDY | CSTS_CFS, 0,
+			     raw_timeout_ns() + raw_slack_ns);
 }
 
 int raw_wait(struct raw_cq *cq, struct raw_cqe *cqe)
@@ -187,16 +190,21 @@ int raw_create_cq(struct raw_cq *cq)
 	return raw_sync(&raw_asq, &sqe, NULL);
 }
 
-int raw_create_sq(struct raw_sq *sq)
+int raw_create_sq_prio(struct raw_sq *sq, u32 qprio)
 {
 	struct raw_sqe sqe = {
 		.opcode = A_CREATE_SQ,
 		.prp1 = raw_addr(sq->ring),
 		.cdw10 = (sq->size - 1) << 16 | sq->qid,
-		.cdw11 = (u32)sq->cq->qid << 16 | 1,
+		.cdw11 = (u32)sq->cq->qid << 16 | qprio << 1 | 1,
 	};
 
 	return raw_sync(&raw_asq, &sqe, NULL);
+}
+
+int raw_create_sq(struct raw_sq *sq)
+{
+	return raw_create_sq_prio(sq, 0);
 }
 
 int raw_delete(u8 opcode, u16 qid)

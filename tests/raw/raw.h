@@ -75,6 +75,7 @@ typedef unsigned long long u64;
 #define SC_NS			0x00b
 #define SC_SEQUENCE		0x00c
 #define SC_PRP_OFFSET		0x013
+#define SC_SANITIZING		0x01d
 #define SC_LBA_RANGE		0x080
 #define SC_CAPACITY		0x081
 #define SC_FORMATTING		0x084
@@ -94,6 +95,8 @@ typedef unsigned long long u64;
 #define SC_NS_ATTACHED		0x118
 #define SC_NS_NOT_ATTACHED	0x11a
 #define SC_CTRL_LIST		0x11c
+#define SC_SELF_TESTING		0x11d
+#define SC_COPY_LIMIT		0x183
 #define SC_READ_ERROR		0x281
 #define SC_COMPARE		0x285
 #define SC_DNR			0x4000
@@ -112,6 +115,7 @@ typedef unsigned long long u64;
 #define A_NS_MGMT	0x0d
 #define A_NS_ATTACH	0x15
 #define A_FORMAT	0x80
+#define A_SELF_TEST	0x14
 #define A_SANITIZE	0x84
 #define A_DBBUF		0x7c
 #define N_FLUSH		0x00
@@ -183,6 +187,10 @@ struct raw_options {
 	/* What host-core.c makes; in the VM the module was loaded with it */
 	unsigned int lba_shift;
 	u64 storage_bytes;
+	/* Doorbell Buffer Config; in the VM the module's parameter dbbuf */
+	bool dbbuf;
+	/* Real threads and a real clock also natively */
+	bool threads;
 };
 
 void raw_open(const struct raw_options *options);
@@ -196,6 +204,8 @@ void raw_latency_us(unsigned int us);
 void raw_slots(unsigned int slots);
 /* Bus Master Enable */
 void raw_set_dma(bool on);
+/* MSI-X Enable and Function Mask, behind the kernel's back */
+void raw_set_msix(bool on, bool masked);
 /* Function level reset; false where there is none */
 bool raw_flr(void);
 /* What the device counts as being in flight, -1 when it does not tell */
@@ -240,6 +250,8 @@ struct raw_sq {
 	struct raw_cq *cq;
 };
 
+/* Beyond CAP.TO, where it is not the timing that is tested */
+extern u64 raw_slack_ns;
 extern struct raw_sq raw_asq;
 extern struct raw_cq raw_acq;
 
@@ -269,6 +281,7 @@ int raw_sync(struct raw_sq *sq, const struct raw_sqe *sqe,
 	     struct raw_cqe *cqe);
 int raw_create_cq(struct raw_cq *cq);
 int raw_create_sq(struct raw_sq *sq);
+int raw_create_sq_prio(struct raw_sq *sq, u32 qprio);
 int raw_delete(u8 opcode, u16 qid);
 int raw_identify(u32 cns, u32 nsid, void *buf);
 int raw_get_log(u8 lid, void *buf, u32 bytes);
