@@ -917,6 +917,72 @@ static void round_robin(void)
 	}
 }
 
+/*
+ * Weights of 8, 4 and 1, and one slot: while all three have work they get that
+ * many of 13. What is urgent comes before all of them.
+ */
+static void weighted_round_robin(void)
+{
+	struct raw_sqe feature = { .opcode = A_SET_FEATURES, .cdw10 = 1,
+				   .cdw11 = 7U << 24 | 3 << 16 | 0 << 8 };
+	struct raw_sqe sqe = { .opcode = N_READ };
+	unsigned int seen[4] = { }, urgent_at = 0;
+	struct raw_sq s[4];
+	struct raw_cq c;
+	struct raw_cqe cqe;
+	u32 i, j;
+
+	if (!(raw_read64(R_CAP) >> 17 & 1))
+		return;
+	expect(raw_disable(), "not disabled");
+	expect(raw_enable_cc(CC_NORMAL | CC_EN | 1 << 11, 64, 64),
+	       "not ready with the arbitration that CAP.AMS offers");
+	expect_is("Set Features", admin(&feature, NULL), SC_OK);
+	raw_slots(1);
+	raw_latency_us(1000);
+	raw_cq_init(&c, 2, 300);
+	expect_is("Create CQ", raw_create_cq(&c), SC_OK);
+	raw_lba(&sqe, 1, 0, 1);
+	sqe.prp1 = raw_addr(window);
+	for (i = 0; i < 4; i++) {
+		raw_sq_init(&s[i], 2 + i, 64, &c);
+		/* Urgent is 0, then high, medium, low */
+		expect_is("Create SQ", raw_create_sq_prio(&s[i], i), SC_OK);
+	}
+	for (i = 1; i < 4; i++)
+		for (j = 0; j < 40; j++)
+			raw_put(&s[i], &sqe);
+	raw_set_dma(false);
+	wait_ns(10 * RAW_MS);
+	for (i = 1; i < 4; i++)
+		raw_ring(&s[i]);
+	wait_ns(10 * RAW_MS);
+	raw_set_dma(true);
+	/* Three rounds, of which the first may not have seen all three */
+	for (i = 0; i < 4 * 13; i++) {
+		expect_is("a read", raw_wait(&c, &cqe), SC_OK);
+		if (i >= 13)
+			seen[cqe.sqid - 2]++;
+		if (i == 4 * 13 - 1) {
+			raw_put(&s[0], &sqe);
+			raw_ring(&s[0]);
+		}
+	}
+	for (i = 0; i < 3 * 40 + 1 - 4 * 13; i++) {
+		expect_is("a read", raw_wait(&c, &cqe), SC_OK);
+		if (cqe.sqid == 2)
+			urgent_at = i;
+	}
+	raw_latency_us(0);
+	raw_slots(32);
+	expect(seen[1] >= 22 && seen[1] <= 26 && seen[2] >= 10 &&
+	       seen[2] <= 14 && seen[3] >= 2 && seen[3] <= 4,
+	       "of 39 commands %u are high, %u medium, %u low", seen[1],
+	       seen[2], seen[3]);
+	/* In the VM some go on while the doorbell is rung: how many is our speed */
+	expect(!raw_native || urgent_at < 4, "%u commands before the urgent one", urgent_at);
+}
+
 /* --- 5.15, Identify ---------------------------------------------------------- */
 
 static void identify_ctrl(void)
@@ -1949,6 +2015,246 @@ static void entry_reused(void)
 	same_storage(true);
 }
 
+/* --- TP4065, Copy -------------------------------------------------------------- */
+
+static void copy_range(unsigned int i, u64 lba, u32 nlb)
+{
+	u8 *range = window + 32 * i;
+
+	memset(range, 0, 32);
+	memcpy(range + 8, &lba, 8);
+	range[16] = nlb - 1;
+	range[17] = (nlb - 1) >> 8;
+}
+
+static bool copy_is_offered(void)
+{
+	expect_is("Identify", raw_identify(1, 0, page), SC_OK);
+	return page[521] & 1;
+}
+
+static void copy_data(void)
+{
+	struct raw_sqe sqe = { .opcode = N_COPY, .nsid = 1,
+			       .prp1 = raw_addr(window) };
+	unsigned int round, i, nr;
+
+	if (!copy_is_offered())
+		return;
+	for (round = 0; round < 20; round++) {
+		u64 to = nr_lba / 2 + below(nr_lba / 4), at = to;
+
+		nr = 1 + below(8);
+		for (i = 0; i < nr; i++) {
+			u32 nlb = 1 + below(40);
+			u64 from = below(nr_lba / 2 - nlb);
+
+			copy_range(i, from, nlb);
+			memcpy(storage_copy + at * lba_bytes,
+			       storage_copy + from * lba_bytes,
+			       nlb * lba_bytes);
+			at += nlb;
+		}
+		sqe.cdw10 = to;
+		sqe.cdw12 = nr - 1;
+		expect_is("Copy", raw_sync(&sq, &sqe, NULL), SC_OK);
+	}
+	same_storage(true);
+}
+
+static void copy_refused(void)
+{
+	struct raw_sqe good = { .opcode = N_COPY, .nsid = 1, .cdw10 = 500,
+				.cdw12 = 1, .prp1 = raw_addr(window) }, sqe;
+	u32 mssrl, mcl, msrc;
+
+	if (!copy_is_offered())
+		return;
+	expect_is("Identify", raw_identify(0, 1, page), SC_OK);
+	mssrl = get16(page + 74);
+	mcl = get32(page + 76);
+	msrc = page[80] + 1;
+	expect(mssrl && mcl >= mssrl, "MSSRL %u, MCL %u", mssrl, mcl);
+	copy_range(0, 0, 4);
+	copy_range(1, nr_lba - 1, 2);
+	refused_in(&sq, "a source behind the end", &good, SC_LBA_RANGE);
+	copy_range(1, ~0ULL, 2);
+	refused_in(&sq, "a source that wraps", &good, SC_LBA_RANGE);
+	copy_range(1, 10, 4);
+	sqe = good;
+	sqe.cdw10 = nr_lba - 7;
+	refused_in(&sq, "a destination behind the end", &sqe, SC_LBA_RANGE);
+	sqe = good;
+	sqe.cdw12 |= 1 << 8;
+	refused_in(&sq, "descriptor format 1", &sqe, SC_FIELD);
+	if (msrc < 256) {
+		sqe.cdw12 = msrc;
+		refused_in(&sq, "more ranges than MSRC", &sqe, SC_COPY_LIMIT);
+	}
+	if (mssrl < 65535 && mssrl < nr_lba) {
+		copy_range(1, 0, mssrl + 1);
+		refused_in(&sq, "a range longer than MSSRL", &good,
+			   SC_COPY_LIMIT);
+		copy_range(1, 10, 4);
+	}
+	sqe = good;
+	sqe.nsid = nr_ns + 1;
+	refused_in(&sq, "a namespace above NN", &sqe, SC_NS);
+	sqe = good;
+	sqe.prp1 = raw_no_memory[0];
+	refused_in(&sq, "ranges in no memory", &sqe, SC_XFER);
+	/* The second source cannot be read: nothing of the first is copied */
+	expect_is("Write Uncorrectable", rw(N_UNCOR, 12, 1), SC_OK);
+	refused_in(&sq, "a source that cannot be read", &good,
+		   SC_READ_ERROR);
+	write_random(12, 1);
+	same_storage(true);
+}
+
+/* --- 5.24, Sanitize, and 5.8, Device Self-test ---------------------------------- */
+
+static void expect_erased(u8 value)
+{
+	u64 lba, n, i;
+
+	for (lba = 0; lba < nr_lba; lba += n) {
+		n = nr_lba - lba < max_nlb ? nr_lba - lba : max_nlb;
+		big_io(N_READ, lba, n);
+		for (i = 0; i < n * lba_bytes; i++)
+			expect(big[i] == value, "block %llu has byte %#x",
+			       lba + i / lba_bytes, big[i]);
+	}
+}
+
+static void wait_sanitized(u16 passes)
+{
+	u64 end = raw_now_ns() + 20 * RAW_S;
+
+	do {
+		expect(raw_now_ns() < end, "Sanitize does not end");
+		expect_is("Sanitize Status log", raw_get_log(0x81, page, 512),
+			  SC_OK);
+	} while ((page[2] & 7) == 2);
+	expect_is("Sanitize Status", page[2] & 7, 1);
+	expect_is("passes of overwrite", get16(page + 2) >> 3 & 0x1f, passes);
+	expect_is("progress", get16(page), 0xffff);
+}
+
+static void sanitize(void)
+{
+	struct raw_sqe sqe = { .opcode = A_SANITIZE, .cdw10 = 2 };
+	u32 sanicap;
+
+	expect_is("Identify", raw_identify(1, 0, page), SC_OK);
+	sanicap = get32(page + 328);
+	if (sanicap & 2) {
+		expect_is("block erase", admin(&sqe, NULL), SC_OK);
+		wait_sanitized(0);
+		expect_erased(0);
+		fill_storage();
+	}
+	if (sanicap & 4) {
+		/* Two passes, inverted between them, not deallocated */
+		sqe.cdw10 = 3 | 2 << 4 | 1 << 8 | 1 << 9;
+		sqe.cdw11 = 0x5c5c5c5c;
+		expect_is("overwrite", admin(&sqe, NULL), SC_OK);
+		wait_sanitized(2);
+		expect_erased(0x5c);
+		fill_storage();
+	}
+	sqe.cdw10 = 0;
+	refused(&raw_asq, "action 0", &sqe, SC_FIELD);
+	sqe.cdw10 = 7;
+	refused(&raw_asq, "action 7", &sqe, SC_FIELD);
+}
+
+static void self_test(void)
+{
+	struct raw_sqe sqe = { .opcode = A_SELF_TEST, .nsid = 1,
+			       .cdw10 = 1 };
+	u64 end = raw_now_ns() + 60 * RAW_S;
+
+	expect_is("Identify", raw_identify(1, 0, page), SC_OK);
+	if (!(get16(page + 256) & 1 << 4))
+		return;
+	expect_is("a short one", admin(&sqe, NULL), SC_OK);
+	expect_is("log", raw_get_log(6, page, 564), SC_OK);
+	expect_is("what goes on", page[0] & 0xf, 1);
+	refused_in(&raw_asq, "another beside it", &sqe, SC_SELF_TESTING);
+	do {
+		expect(raw_now_ns() < end, "it does not end");
+		wait_ns(100 * RAW_MS);
+		expect_is("log", raw_get_log(6, page, 564), SC_OK);
+	} while (page[0] & 0xf);
+	/* The newest result: a short one, without an error */
+	expect_is("result", page[4], 0x10);
+	/* A long one, aborted */
+	sqe.cdw10 = 2;
+	expect_is("a long one", admin(&sqe, NULL), SC_OK);
+	sqe.cdw10 = 0xf;
+	expect_is("its abort", admin(&sqe, NULL), SC_OK);
+	expect_is("log", raw_get_log(6, page, 564), SC_OK);
+	expect_is("result", page[4], 0x21);
+	sqe.cdw10 = 7;
+	refused(&raw_asq, "code 7", &sqe, SC_FIELD);
+	same_storage(true);
+}
+
+/* --- 5.7, Doorbell Buffer Config, where it is offered ---------------------------- */
+
+/* Has the event index been passed? 7.13 */
+static bool passed(u32 event, u32 now, u32 before)
+{
+	return (u16)(now - event - 1) < (u16)(now - before);
+}
+
+static void doorbell_buffers(void)
+{
+	u32 *shadow = raw_alloc(RAW_PAGE), *event = raw_alloc(RAW_PAGE), i;
+	struct raw_sqe sqe = { .opcode = A_DBBUF, .prp1 = raw_addr(shadow),
+			       .prp2 = raw_addr(event) };
+	struct raw_sqe read = { .opcode = N_READ, .prp1 = raw_addr(window) };
+	u32 rung = 0;
+
+	expect_is("Identify", raw_identify(1, 0, page), SC_OK);
+	if (!(get16(page + 256) & 1 << 8))
+		return;
+	expect_is("Doorbell Buffer Config", admin(&sqe, NULL), SC_OK);
+	raw_lba(&read, 1, 0, 1);
+	for (i = 0; i < 3 * QUEUE_SIZE; i++) {
+		u32 before = sq.tail;
+		struct raw_cqe cqe;
+		u64 end = raw_now_ns() + 20 * RAW_S;
+
+		raw_put(&sq, &read);
+		__atomic_store_n(&shadow[2], sq.tail, __ATOMIC_SEQ_CST);
+		if (passed(__atomic_load_n(&event[2], __ATOMIC_SEQ_CST),
+			   sq.tail, before)) {
+			raw_ring(&sq);
+			rung++;
+		}
+		while (!raw_get(&cq, &cqe)) {
+			expect(raw_now_ns() < end, "command %u is not seen", i);
+			raw_pause();
+		}
+		before = (cq.head + QUEUE_SIZE - 1) % QUEUE_SIZE;
+		__atomic_store_n(&shadow[3], cq.head, __ATOMIC_SEQ_CST);
+		if (passed(__atomic_load_n(&event[3], __ATOMIC_SEQ_CST),
+			   cq.head, before))
+			raw_ring_cq(&cq);
+		expect_is("a read", raw_sc(&cqe), SC_OK);
+	}
+	if (!raw_native)
+		printf("figure: with doorbell buffers %u of %u commands wrote to the BAR\n",
+		       rung, i);
+	sqe.prp1 += 8;
+	refused_in(&raw_asq, "a buffer not at a page", &sqe, SC_FIELD);
+	/* A reset goes back to the doorbells */
+	expect(raw_disable() && raw_enable(), "no reset");
+	create_io_queues();
+	same_storage(true);
+}
+
 /* --- running them ----------------------------------------------------------------- */
 
 static const struct {
@@ -1980,6 +2286,7 @@ static const struct {
 	{ "4.1.2.1", "a full CQ is not overrun", cq_never_overrun },
 	{ "5.6", "Delete with commands in flight", delete_in_flight },
 	{ "4.13", "round robin with bursts", round_robin },
+	{ "4.13.2", "weighted round robin", weighted_round_robin },
 	{ "5.15.2.2", "Identify, controller", identify_ctrl },
 	{ "5.15.2.1", "Identify, namespace", identify_ns },
 	{ "5.15.2", "Identify, lists", identify_lists },
@@ -2009,6 +2316,11 @@ static const struct {
 	{ "6.7", "Dataset Management", dataset_management },
 	{ "6.7", "Dataset Management, refused", dsm_refused },
 	{ "6.16", "Write Uncorrectable", write_uncorrectable },
+	{ "TP4065", "Copy", copy_data },
+	{ "TP4065", "Copy, refused", copy_refused },
+	{ "5.24", "Sanitize", sanitize },
+	{ "5.8", "Device Self-test", self_test },
+	{ "5.7, 7.13", "doorbell buffers", doorbell_buffers },
 	{ "4.12, 6.2", "fused Compare and Write", fused },
 	{ "4.1.1", "an entry can be used again at once", entry_reused },
 };
@@ -2077,7 +2389,7 @@ int main(int argc, char **argv)
 {
 	struct raw_options options = {
 		.mem_bytes = 16U << 20, .lba_shift = 9,
-		.storage_bytes = 6U << 20,
+		.storage_bytes = 6U << 20, .dbbuf = true,
 	};
 	static unsigned int i, nr;
 
