@@ -805,6 +805,13 @@ u16 nvmev_log_error(struct nvmev_dev *dev, const struct nvmev_sq *sq,
 		    const struct nvmev_error *error);
 void nvmev_log_busy(struct nvmev_dev *dev, u64 now_ns);
 
+/* What the function can interrupt with; each has those before it, too */
+enum nvmev_interrupts {
+	NVMEV_INTERRUPTS_INTX,
+	NVMEV_INTERRUPTS_MSI,
+	NVMEV_INTERRUPTS_MSIX,
+};
+
 /**
  * struct nvmev_config - checked parameters, fixed from load to unload
  * @name: of its threads: nvmev, or with several devices nvmev0, nvmev1, ...
@@ -821,6 +828,7 @@ struct nvmev_config {
 	unsigned int queues;
 	u32 queue_depth;
 	bool dbbuf;
+	enum nvmev_interrupts interrupts;
 	unsigned int nr_workers;
 	unsigned int cpus[NVMEV_MAX_WORKERS + 1];
 	struct nvmev_timing_config timing;
@@ -847,15 +855,19 @@ struct nvmev_pci;
  * @config: parameters
  * @mem: where the memory came from
  * @bar: the BAR, mapped write-through; the host maps the same pages
+ * @hidden_bar: its content while the host cannot reach it, see
+ *              nvmev_ctrl_decode()
  * @storage: the storage, mapped write-back
  * @storage_bytes: its size
  * @pci: the bus and the function; nvmev_pci_init.c
  * @dma: Bus Master Enable is set and the function is in D0; nvmev_pci.lock
  *       to write, workers and the controller thread do nothing without it
+ * @mmio: the host reaches the BAR; as @dma. Without it what is written there
+ *        means nothing
  * @ctrl_task: the controller thread
  * @cc: the CC that the controller last acted upon; the controller thread's
  * @csts: CSTS as it should read; the controller thread's
- * @intms: interrupts masked with INTMS; the controller thread's
+ * @intms: interrupts masked with INTMS; the controller thread's, read by all
  * @enabled: admin queue and workers are live; the controller thread's
  * @wrr: weighted round robin; set while no worker has a queue
  * @events: bits of enum nvmev_event, set by anyone
@@ -884,11 +896,13 @@ struct nvmev_dev {
 	struct nvmev_config config;
 	struct nvmev_mem mem;
 	void *bar;
+	void *hidden_bar;
 	void *storage;
 	u64 storage_bytes;
 	struct nvmev_pci *pci;
 
 	bool dma;
+	bool mmio;
 	struct task_struct *ctrl_task;
 	u32 cc;
 	u32 csts;
@@ -926,6 +940,9 @@ bool nvmev_ctrl_poll(struct nvmev_dev *dev);
 void nvmev_ctrl_event(struct nvmev_dev *dev, enum nvmev_event event);
 void nvmev_ctrl_reset(struct nvmev_dev *dev);
 void nvmev_ctrl_reset_registers(struct nvmev_dev *dev);
+void nvmev_ctrl_decode(struct nvmev_dev *dev, bool on);
+u32 nvmev_ctrl_intms(struct nvmev_dev *dev);
+bool nvmev_ctrl_has_completions(struct nvmev_dev *dev);
 void nvmev_ctrl_delete_sq(struct nvmev_dev *dev, u16 qid);
 void nvmev_ctrl_delete_cq(struct nvmev_dev *dev, u16 qid);
 __le32 *nvmev_doorbell(struct nvmev_dev *dev, u16 qid, bool cq);

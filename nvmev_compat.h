@@ -14,6 +14,7 @@
 #include <linux/bitops.h>
 #include <linux/cpu.h>
 #include <linux/fs.h>
+#include <linux/irqdomain.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
@@ -336,6 +337,12 @@ static inline int nvmev_hotadd(int node, u64 start, u64 size)
 	return add_memory(node, start, size, MHP_NONE);
 #endif
 }
+#endif
+
+/* 4.16 gave it a name */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 16, 0)
+#define irq_domain_alloc_named_id_fwnode(name, id) \
+	irq_domain_alloc_fwnode((void *)(name))
 #endif
 
 #endif /* _NVMEV_COMPAT_H */

@@ -83,6 +83,9 @@ MODULE_PARM_DESC(queue_depth, "Most entries of an I/O queue, 2 to 16384 (default
 static char *dbbuf = "0";
 module_param(dbbuf, charp, 0444);
 MODULE_PARM_DESC(dbbuf, "Offer Doorbell Buffer Config, doorbells in the host's memory, 0 or 1 (default 0)");
+static char *interrupts = "msix";
+module_param(interrupts, charp, 0444);
+MODULE_PARM_DESC(interrupts, "Interrupts offered to the host: intx, msi (and INTx), or msix (and both others) (default msix)");
 
 static struct nvmev_dev *nvmev_devs[NVMEV_MAX_DEVICES];
 static unsigned int nvmev_nr_devs;
@@ -237,6 +240,7 @@ struct nvmev_args {
 	const char *queues;
 	const char *queue_depth;
 	const char *dbbuf;
+	const char *interrupts;
 };
 
 /**
@@ -266,6 +270,7 @@ static const struct nvmev_param nvmev_params[] = {
 	{ "queues", &queues, offsetof(struct nvmev_args, queues), false },
 	{ "queue_depth", &queue_depth, offsetof(struct nvmev_args, queue_depth), false },
 	{ "dbbuf", &dbbuf, offsetof(struct nvmev_args, dbbuf), false },
+	{ "interrupts", &interrupts, offsetof(struct nvmev_args, interrupts), false },
 };
 
 static const char **nvmev_value_of(struct nvmev_args *args,
@@ -529,6 +534,16 @@ static int nvmev_check_params(struct nvmev_args *args,
 		return -EINVAL;
 	}
 	config->dbbuf = value;
+	if (!strcmp(args->interrupts, "intx")) {
+		config->interrupts = NVMEV_INTERRUPTS_INTX;
+	} else if (!strcmp(args->interrupts, "msi")) {
+		config->interrupts = NVMEV_INTERRUPTS_MSI;
+	} else if (!strcmp(args->interrupts, "msix")) {
+		config->interrupts = NVMEV_INTERRUPTS_MSIX;
+	} else {
+		nvmev_refuse(args, "interrupts", "intx, msi or msix");
+		return -EINVAL;
+	}
 	return 0;
 }
 

@@ -1330,10 +1330,11 @@ bool nvmev_worker_poll(struct nvmev_worker *worker)
 		return worked;
 
 	polled_ns = nvmev_clock_ns();
-	if (unlikely(READ_ONCE(worker->dev->wrr)))
-		worked |= nvmev_worker_fetch_wrr(worker);
-	else
-		worked |= nvmev_worker_look(worker);
+	/* With its doorbells out of the host's reach nothing new can come */
+	if (likely(READ_ONCE(worker->dev->mmio)))
+		worked |= unlikely(READ_ONCE(worker->dev->wrr)) ?
+			  nvmev_worker_fetch_wrr(worker) :
+			  nvmev_worker_look(worker);
 	worker->polled_ns = polled_ns;
 	worked |= nvmev_worker_transfer(worker);
 	worked |= nvmev_worker_complete_due(worker);

@@ -49,11 +49,23 @@ static void nvmev_reg_write32(struct nvmev_dev *dev, unsigned int reg, u32 val)
 	WRITE_ONCE(*(__le32 *)(dev->bar + reg), cpu_to_le32(val));
 }
 
-/* Puts a read-only register back when the host has written to it */
+/*
+ * Puts a register back that the host has written to. What it writes in this
+ * moment must not be lost: it is seen the next time.
+ */
+static void nvmev_reg_put_back32(struct nvmev_dev *dev, unsigned int reg,
+				 u32 old, u32 val)
+{
+	cmpxchg((__le32 *)(dev->bar + reg), cpu_to_le32(old),
+		cpu_to_le32(val));
+}
+
 static void nvmev_reg_keep32(struct nvmev_dev *dev, unsigned int reg, u32 val)
 {
-	if (unlikely(nvmev_reg_read32(dev, reg) != val))
-		nvmev_reg_write32(dev, reg, val);
+	u32 old = nvmev_reg_read32(dev, reg);
+
+	if (unlikely(old != val))
+		nvmev_reg_put_back32(dev, reg, old, val);
 }
 
 /*
@@ -284,6 +296,85 @@ void nvmev_ctrl_reset_registers(struct nvmev_dev *dev)
 
 	for (reg = NVME_REG_INTMS; reg < NVME_REG_ACQ + 8; reg += 4)
 		nvmev_reg_write32(dev, reg, 0);
+	/* In this order: nvmev_ctrl_decode() may copy from there to here */
+	smp_wmb();
+	for (reg = NVME_REG_INTMS; reg < NVME_REG_ACQ + 8; reg += 4)
+		WRITE_ONCE(*(__le32 *)(dev->hidden_bar + reg), 0);
+}
+
+/**
+ * nvmev_ctrl_decode() - let the host reach the BAR, or not any more
+ * @dev: the device
+ * @on: whether it can
+ *
+ * The BAR is memory, and whoever has it mapped can write to it at any time.
+ * While the function does not answer there (Memory Space Enable is off, it
+ * sleeps, the BAR has been moved) the threads do not look, and afterwards the
+ * BAR reads as it did before.
+ *
+ * Context: any; the caller serialises.
+ */
+void nvmev_ctrl_decode(struct nvmev_dev *dev, bool on)
+{
+	if (on == dev->mmio)
+		return;
+	/* The pending bits are the device's alone, and go on changing */
+	if (on) {
+		memcpy(dev->bar, dev->hidden_bar, NVMEV_BAR_MSIX_PBA);
+		/* Whoever sees it on sees what was put back */
+		smp_wmb();
+		WRITE_ONCE(dev->mmio, true);
+	} else {
+		WRITE_ONCE(dev->mmio, false);
+		memcpy(dev->hidden_bar, dev->bar, NVMEV_BAR_MSIX_PBA);
+	}
+}
+
+/**
+ * nvmev_ctrl_intms() - interrupts masked by INTMS, 3.1.3 and 3.1.4
+ * @dev: the device
+ *
+ * Writes that the controller thread has not looked at yet count as well.
+ *
+ * Context: any.
+ * Return: the mask, a bit for each vector.
+ */
+u32 nvmev_ctrl_intms(struct nvmev_dev *dev)
+{
+	u32 intms = READ_ONCE(dev->intms);
+
+	if (!READ_ONCE(dev->mmio))
+		return intms;
+	return (intms | nvmev_reg_read32(dev, NVME_REG_INTMS)) &
+	       ~nvmev_reg_read32(dev, NVME_REG_INTMC);
+}
+
+static bool nvmev_cq_has_completions(const struct nvmev_cq *cq)
+{
+	return cq && cq->irq && READ_ONCE(cq->tail) !=
+	       le32_to_cpu(READ_ONCE(*cq->doorbell));
+}
+
+/**
+ * nvmev_ctrl_has_completions() - whether the host has completions to take
+ * @dev: the device
+ *
+ * Of queues that interrupt: the state of the interrupt line (7.5.1).
+ *
+ * Context: the controller thread, also with a spinlock held.
+ */
+bool nvmev_ctrl_has_completions(struct nvmev_dev *dev)
+{
+	unsigned int qid;
+
+	if (!dev->enabled || !READ_ONCE(dev->mmio))
+		return false;
+	if (nvmev_cq_has_completions(dev->admin.cq))
+		return true;
+	for (qid = 1; qid <= dev->config.queues; qid++)
+		if (nvmev_cq_has_completions(dev->cqs[qid]))
+			return true;
+	return false;
 }
 
 /* Forgets everything; whoever asked for it has reset the registers before */
@@ -293,6 +384,25 @@ static void nvmev_ctrl_reset_all(struct nvmev_dev *dev, u32 csts)
 	dev->cc = 0;
 	dev->intms = 0;
 	nvmev_ctrl_set_csts(dev, csts);
+}
+
+/*
+ * INTMS sets and INTMC clears bits of one mask, and both should read as it
+ * (3.1.3, 3.1.4). INTMC reads 0: a driver masks and unmasks the same bit, and
+ * writing to memory what it has already would be seen by nobody.
+ */
+static void nvmev_ctrl_poll_intms(struct nvmev_dev *dev)
+{
+	u32 set = nvmev_reg_read32(dev, NVME_REG_INTMS);
+	u32 clear = nvmev_reg_read32(dev, NVME_REG_INTMC);
+
+	if (likely(set == dev->intms && !clear))
+		return;
+	/* Written since the last look, in what order nobody knows */
+	WRITE_ONCE(dev->intms, (dev->intms | set) & ~clear);
+	nvmev_reg_put_back32(dev, NVME_REG_INTMS, set, dev->intms);
+	if (clear)
+		nvmev_reg_put_back32(dev, NVME_REG_INTMC, clear, 0);
 }
 
 static bool nvmev_ctrl_poll_registers(struct nvmev_dev *dev)
@@ -312,12 +422,12 @@ static bool nvmev_ctrl_poll_registers(struct nvmev_dev *dev)
 		/* NSSRO is cleared by writing 1, the rest is read-only */
 		if (val & NVME_CSTS_NSSRO)
 			dev->csts &= ~NVME_CSTS_NSSRO;
-		nvmev_reg_write32(dev, NVME_REG_CSTS, dev->csts);
+		nvmev_reg_put_back32(dev, NVME_REG_CSTS, val, dev->csts);
 	}
 
 	val = nvmev_reg_read32(dev, NVME_REG_NSSR);
 	if (unlikely(val)) {
-		nvmev_reg_write32(dev, NVME_REG_NSSR, 0);
+		nvmev_reg_put_back32(dev, NVME_REG_NSSR, val, 0);
 		if (val == NVME_NSSR_RESET) {
 			/* CSTS.RDY reads 0 when nothing is touched any more */
 			nvmev_ctrl_disable(dev);
@@ -326,23 +436,7 @@ static bool nvmev_ctrl_poll_registers(struct nvmev_dev *dev)
 			worked = true;
 		}
 	}
-
-	/*
-	 * INTMS sets and INTMC clears bits of one mask, and both read as it
-	 * (3.1.3, 3.1.4). With MSI-X the host shall not use them.
-	 */
-	val = nvmev_reg_read32(dev, NVME_REG_INTMS);
-	if (unlikely(val != dev->intms)) {
-		dev->intms |= val;
-		nvmev_reg_write32(dev, NVME_REG_INTMS, dev->intms);
-		nvmev_reg_write32(dev, NVME_REG_INTMC, dev->intms);
-	}
-	val = nvmev_reg_read32(dev, NVME_REG_INTMC);
-	if (unlikely(val != dev->intms)) {
-		dev->intms &= ~val;
-		nvmev_reg_write32(dev, NVME_REG_INTMS, dev->intms);
-		nvmev_reg_write32(dev, NVME_REG_INTMC, dev->intms);
-	}
+	nvmev_ctrl_poll_intms(dev);
 
 	nvmev_reg_keep32(dev, NVME_REG_CAP, lower_32_bits(cap));
 	nvmev_reg_keep32(dev, NVME_REG_CAP + 4, upper_32_bits(cap));
@@ -426,16 +520,19 @@ bool nvmev_ctrl_poll(struct nvmev_dev *dev)
 {
 	bool worked = false;
 
-	if (test_and_clear_bit(NVMEV_EVENT_RESET, &dev->events)) {
+	if (test_bit(NVMEV_EVENT_RESET, &dev->events)) {
 		nvmev_ctrl_reset_all(dev, 0);
+		/* Only now: nvmev_pci_retry() holds the host off as long */
+		clear_bit(NVMEV_EVENT_RESET, &dev->events);
 		complete_all(&dev->reset_done);
 		worked = true;
 	}
-	worked |= nvmev_ctrl_poll_registers(dev);
+	if (READ_ONCE(dev->mmio))
+		worked |= nvmev_ctrl_poll_registers(dev);
 	if (test_and_clear_bit(NVMEV_EVENT_BAD_DOORBELL_VALUE, &dev->events))
 		nvmev_admin_event(dev, NVME_AER_TYPE_ERROR,
 				  NVME_AER_ERROR_INVALID_DB_VALUE);
-	if (dev->enabled && READ_ONCE(dev->dma)) {
+	if (dev->enabled && READ_ONCE(dev->dma) && READ_ONCE(dev->mmio)) {
 		nvmev_ctrl_poll_doorbells(dev);
 		worked |= nvmev_ctrl_poll_admin(dev);
 	}
@@ -508,6 +605,11 @@ int nvmev_ctrl_init(struct nvmev_dev *dev)
 	dev->admin.buf = (u8 *)get_zeroed_page(GFP_KERNEL);
 	if (!dev->admin.buf)
 		return -ENOMEM;
+	dev->hidden_bar = kvcalloc(1, NVMEV_BAR_SIZE, GFP_KERNEL);
+	if (!dev->hidden_bar) {
+		free_page((unsigned long)dev->admin.buf);
+		return -ENOMEM;
+	}
 	init_completion(&dev->reset_done);
 	spin_lock_init(&dev->error_lock);
 	mutex_init(&dev->queues_lock);
@@ -519,6 +621,8 @@ int nvmev_ctrl_init(struct nvmev_dev *dev)
 	nvmev_reg_write32(dev, NVME_REG_CAP, lower_32_bits(cap));
 	nvmev_reg_write32(dev, NVME_REG_CAP + 4, upper_32_bits(cap));
 	nvmev_reg_write32(dev, NVME_REG_VS, NVME_VS_1_4);
+	/* The host cannot reach it yet: see nvmev_ctrl_decode() */
+	memcpy(dev->hidden_bar, dev->bar, NVMEV_BAR_SIZE);
 	nvmev_admin_reset(dev);
 	return 0;
 }
@@ -529,6 +633,8 @@ int nvmev_ctrl_init(struct nvmev_dev *dev)
  */
 void nvmev_ctrl_destroy(struct nvmev_dev *dev)
 {
+	kvfree(dev->hidden_bar);
+	dev->hidden_bar = NULL;
 	free_page((unsigned long)dev->admin.buf);
 	dev->admin.buf = NULL;
 }

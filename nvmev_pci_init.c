@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The PCI side: a root bus of its own with one function on it, its
- * configuration space, MSI-X, and the way from the host's DMA addresses to
- * memory.
+ * configuration space, its interrupts, and the way from the host's DMA
+ * addresses to memory.
  *
  * Configuration accesses come from any context. nvmev_pci.lock guards the
  * configuration image and all that interrupts need; it is a raw spinlock
@@ -24,6 +24,7 @@
 #include <asm/pci.h>
 
 #include "nvmev.h"
+#include "nvmev_intx.h"
 
 /* Unregistered on purpose: no driver has quirks for it */
 #define NVMEV_PCI_VENDOR_ID	0x6e76
@@ -40,6 +41,23 @@
 #define NVMEV_CFG_PM		0x40
 #define NVMEV_CFG_MSIX		0x50
 #define NVMEV_CFG_PCIE		0x60
+#define NVMEV_CFG_MSI		0xa0
+
+/* Messages that MSI can have at most */
+#define NVMEV_MAX_MSI		32
+
+/*
+ * An asserted line interrupts again when the host has not seen to it in this
+ * time. A handler takes all completions, so that this is for what it missed.
+ */
+#define NVMEV_LINE_REPEAT_NS	NSEC_PER_MSEC
+
+/* How the host has the function interrupt it */
+enum nvmev_irq_mode {
+	NVMEV_IRQ_LINE,
+	NVMEV_IRQ_MSI,
+	NVMEV_IRQ_MSIX,
+};
 
 /**
  * struct nvmev_vector - an interrupt vector
@@ -59,12 +77,15 @@ struct nvmev_vector {
  * @busn: the one bus number
  * @bus: the root bus
  * @notifier: follows the pci_dev through remove and rescan
+ * @intx: the interrupt line
  * @lock: protects the fields below
  * @config: the configuration space
  * @writable: its bits that the host may change
  * @pdev: the function as the kernel knows it, NULL when removed. The threads
  *        read it unlocked: it is put only after the controller was reset.
- * @generation: incremented whenever MSI-X is switched on or off
+ * @mode: which kind of interrupt is enabled
+ * @line_ns: when the line last interrupted
+ * @generation: incremented whenever MSI or MSI-X is switched on or off
  * @pending: vectors that were raised while masked
  * @vectors: the interrupt vectors
  */
@@ -75,11 +96,14 @@ struct nvmev_pci {
 	struct resource busn;
 	struct pci_bus *bus;
 	struct notifier_block notifier;
+	struct nvmev_intx intx;
 
 	raw_spinlock_t lock;
 	u8 config[NVMEV_CFG_SIZE];
 	u8 writable[NVMEV_CFG_SIZE];
 	struct pci_dev *pdev;
+	enum nvmev_irq_mode mode;
+	u64 line_ns;
 	unsigned int generation;
 	DECLARE_BITMAP(pending, NVMEV_MAX_VECTORS);
 	struct nvmev_vector vectors[NVMEV_MAX_VECTORS];
@@ -98,26 +122,93 @@ static u16 nvmev_msix_control(struct nvmev_pci *pci)
 				  PCI_MSIX_FLAGS);
 }
 
-static bool nvmev_msix_masked(struct nvmev_pci *pci, u16 vector)
+static u16 nvmev_msi_control(struct nvmev_pci *pci)
 {
-	const __le32 *entry = pci->dev->bar + NVMEV_BAR_MSIX_TABLE +
-			      vector * PCI_MSIX_ENTRY_SIZE;
-
-	return nvmev_msix_control(pci) & PCI_MSIX_FLAGS_MASKALL ||
-	       le32_to_cpu(READ_ONCE(entry[PCI_MSIX_ENTRY_VECTOR_CTRL /
-					   sizeof(*entry)])) &
-	       PCI_MSIX_ENTRY_CTRL_MASKBIT;
+	return get_unaligned_le16(pci->config + NVMEV_CFG_MSI + PCI_MSI_FLAGS);
 }
 
-static void nvmev_msix_set_pending(struct nvmev_pci *pci, u16 vector,
-				   bool pending)
+/*
+ * Which interrupt a vector is. The host may have been given fewer messages
+ * than the device could send, and a line has but one.
+ */
+static u16 nvmev_irq_message(struct nvmev_pci *pci, u16 vector)
 {
-	u8 *pba = pci->dev->bar + NVMEV_BAR_MSIX_PBA + vector / 8;
-	u8 bit = 1 << vector % 8;
+	unsigned int shift;
+
+	if (likely(pci->mode == NVMEV_IRQ_MSIX))
+		return vector;
+	if (pci->mode == NVMEV_IRQ_LINE)
+		return 0;
+	shift = FIELD_GET(PCI_MSI_FLAGS_QSIZE, nvmev_msi_control(pci));
+	return vector & (min_t(u16, 1 << shift, NVMEV_MAX_MSI) - 1);
+}
+
+/* Whether a message, or the line, is masked; INTMS is not for MSI-X (3.1.3) */
+static bool nvmev_irq_masked(struct nvmev_pci *pci, u16 message)
+{
+	const __le32 *entry = pci->dev->bar + NVMEV_BAR_MSIX_TABLE +
+			      message * PCI_MSIX_ENTRY_SIZE;
+
+	switch (pci->mode) {
+	case NVMEV_IRQ_MSIX:
+		return nvmev_msix_control(pci) & PCI_MSIX_FLAGS_MASKALL ||
+		       le32_to_cpu(READ_ONCE(entry[PCI_MSIX_ENTRY_VECTOR_CTRL /
+						   sizeof(*entry)])) &
+		       PCI_MSIX_ENTRY_CTRL_MASKBIT;
+	case NVMEV_IRQ_MSI:
+		return (get_unaligned_le32(pci->config + NVMEV_CFG_MSI +
+					   PCI_MSI_MASK_64) |
+			nvmev_ctrl_intms(pci->dev)) & BIT(message);
+	default:
+		return get_unaligned_le16(pci->config + PCI_COMMAND) &
+		       PCI_COMMAND_INTX_DISABLE ||
+		       nvmev_ctrl_intms(pci->dev) & BIT(0);
+	}
+}
+
+static void nvmev_irq_set_pending(struct nvmev_pci *pci, u16 message,
+				  bool pending)
+{
+	u8 *bits = pci->dev->bar + NVMEV_BAR_MSIX_PBA;
+	u8 bit = 1 << message % 8;
 
 	lockdep_assert_held(&pci->lock);
-	__assign_bit(vector, pci->pending, pending);
-	WRITE_ONCE(*pba, pending ? *pba | bit : *pba & ~bit);
+	__assign_bit(message, pci->pending, pending);
+	if (pci->mode == NVMEV_IRQ_LINE)
+		return;
+	if (pci->mode == NVMEV_IRQ_MSI)
+		bits = pci->config + NVMEV_CFG_MSI + PCI_MSI_PENDING_64;
+	bits += message / 8;
+	WRITE_ONCE(*bits, pending ? *bits | bit : *bits & ~bit);
+}
+
+/* Interrupt Status tells of the line also while it is masked */
+static void nvmev_line_set_status(struct nvmev_pci *pci, bool asserted)
+{
+	u8 *status = pci->config + PCI_STATUS;
+
+	lockdep_assert_held(&pci->lock);
+	*status &= ~PCI_STATUS_INTERRUPT;
+	if (asserted)
+		*status |= PCI_STATUS_INTERRUPT;
+}
+
+/* A masked interrupt is kept, and the controller thread looks for its end */
+static void nvmev_irq_keep(struct nvmev_pci *pci, u16 message)
+{
+	nvmev_irq_set_pending(pci, message, true);
+	wake_up_process(pci->dev->ctrl_task);
+}
+
+static void nvmev_line_raise(struct nvmev_pci *pci)
+{
+	nvmev_line_set_status(pci, true);
+	if (nvmev_irq_masked(pci, 0)) {
+		nvmev_irq_keep(pci, 0);
+	} else if (nvmev_intx_raise(&pci->intx)) {
+		nvmev_irq_set_pending(pci, 0, false);
+		pci->line_ns = nvmev_clock_ns();
+	}
 }
 
 /*
@@ -141,7 +232,10 @@ static bool nvmev_vector_resolve(struct nvmev_pci *pci, u16 vector)
 	if (!pdev)
 		return false;
 
-	virq = pci_irq_vector(pdev, vector);
+	/* Not those of the line, whatever the host may write to the function */
+	virq = 0;
+	if (pdev->msix_enabled || pdev->msi_enabled)
+		virq = pci_irq_vector(pdev, vector);
 
 	raw_spin_lock_irqsave(&pci->lock, flags);
 	/* What was torn down meanwhile is not to be touched any more */
@@ -157,20 +251,21 @@ static bool nvmev_vector_resolve(struct nvmev_pci *pci, u16 vector)
 }
 
 /* Raises a vector that is known; false when it has to be resolved first */
-static bool nvmev_irq_try_raise(struct nvmev_pci *pci, u16 vector)
+static bool nvmev_irq_try_raise(struct nvmev_pci *pci, u16 *vector)
 {
-	struct nvmev_vector *entry = &pci->vectors[vector];
+	struct nvmev_vector *entry;
 	bool known = true;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&pci->lock, flags);
-	if (!(nvmev_msix_control(pci) & PCI_MSIX_FLAGS_ENABLE) ||
-	    !pci->dev->dma) {
-		/* Nobody to tell: the host polls, or is about to set up */
-	} else if (nvmev_msix_masked(pci, vector)) {
-		nvmev_msix_set_pending(pci, vector, true);
-		/* It looks for the end of the mask, see nvmev_irq_poll() */
-		wake_up_process(pci->dev->ctrl_task);
+	*vector = nvmev_irq_message(pci, *vector);
+	entry = &pci->vectors[*vector];
+	if (!pci->dev->dma) {
+		/* Messages are DMA, too */
+	} else if (unlikely(pci->mode == NVMEV_IRQ_LINE)) {
+		nvmev_line_raise(pci);
+	} else if (nvmev_irq_masked(pci, *vector)) {
+		nvmev_irq_keep(pci, *vector);
 	} else if (entry->generation != pci->generation) {
 		known = false;
 	} else {
@@ -179,7 +274,7 @@ static bool nvmev_irq_try_raise(struct nvmev_pci *pci, u16 vector)
 
 		/*
 		 * The real vector on the real CPU, with its affinity: what
-		 * the message would have done. The host clears MSI-X Enable,
+		 * the message would have done. The host clears the enable bit,
 		 * and waits for this lock, before it frees the irq.
 		 */
 		if (chip && chip->irq_retrigger)
@@ -203,9 +298,34 @@ void nvmev_irq_raise(struct nvmev_dev *dev, u16 vector)
 {
 	struct nvmev_pci *pci = dev->pci;
 
-	if (unlikely(!nvmev_irq_try_raise(pci, vector)) &&
+	if (unlikely(!nvmev_irq_try_raise(pci, &vector)) &&
 	    nvmev_vector_resolve(pci, vector))
-		nvmev_irq_try_raise(pci, vector);
+		nvmev_irq_try_raise(pci, &vector);
+}
+
+/*
+ * The line is a level: asserted as long as there are completions that the host
+ * has not taken (7.5.1).
+ */
+static void nvmev_line_poll(struct nvmev_pci *pci)
+{
+	unsigned long flags;
+	bool asserted;
+
+	raw_spin_lock_irqsave(&pci->lock, flags);
+	if (pci->mode != NVMEV_IRQ_LINE)
+		goto unlock;
+	/* With the lock, so as not to undo what a worker has just asserted */
+	asserted = nvmev_ctrl_has_completions(pci->dev);
+	nvmev_line_set_status(pci, asserted);
+	if (!asserted)
+		nvmev_irq_set_pending(pci, 0, false);
+	else if (!nvmev_irq_masked(pci, 0) &&
+		 (test_bit(0, pci->pending) ||
+		  nvmev_clock_ns() - pci->line_ns >= NVMEV_LINE_REPEAT_NS))
+		nvmev_line_raise(pci);
+unlock:
+	raw_spin_unlock_irqrestore(&pci->lock, flags);
 }
 
 /**
@@ -225,14 +345,18 @@ bool nvmev_irq_poll(struct nvmev_dev *dev)
 	unsigned long flags;
 	bool unmasked;
 
+	if (unlikely(READ_ONCE(pci->mode) == NVMEV_IRQ_LINE)) {
+		nvmev_line_poll(pci);
+		return false;
+	}
 	if (likely(bitmap_empty(pci->pending, NVMEV_MAX_VECTORS)))
 		return false;
 
 	for_each_set_bit(vector, pci->pending, NVMEV_MAX_VECTORS) {
 		raw_spin_lock_irqsave(&pci->lock, flags);
-		unmasked = !nvmev_msix_masked(pci, vector);
+		unmasked = !nvmev_irq_masked(pci, vector);
 		if (unmasked)
-			nvmev_msix_set_pending(pci, vector, false);
+			nvmev_irq_set_pending(pci, vector, false);
 		raw_spin_unlock_irqrestore(&pci->lock, flags);
 		if (unmasked) {
 			nvmev_irq_raise(dev, vector);
@@ -258,28 +382,62 @@ static void nvmev_cfg_set32(struct nvmev_pci *pci, unsigned int where,
 	put_unaligned_le32(writable, pci->writable + where);
 }
 
-static void nvmev_cfg_init_caps(struct nvmev_pci *pci)
+/* Appends a capability to the list */
+static void nvmev_cfg_add_cap(struct nvmev_pci *pci, u8 where, u8 id)
+{
+	u8 last = PCI_CAPABILITY_LIST;
+
+	while (pci->config[last])
+		last = pci->config[last] + PCI_CAP_LIST_NEXT;
+	pci->config[last] = where;
+	pci->config[where + PCI_CAP_LIST_ID] = id;
+}
+
+static void nvmev_cfg_add_msi(struct nvmev_pci *pci)
+{
+	unsigned int messages = min(pci->dev->config.queues + 1,
+				    (u32)NVMEV_MAX_MSI);
+
+	nvmev_cfg_add_cap(pci, NVMEV_CFG_MSI, PCI_CAP_ID_MSI);
+	nvmev_cfg_set16(pci, NVMEV_CFG_MSI + PCI_MSI_FLAGS,
+			FIELD_PREP(PCI_MSI_FLAGS_QMASK,
+				   order_base_2(messages)) |
+			PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT,
+			PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE);
+	nvmev_cfg_set32(pci, NVMEV_CFG_MSI + PCI_MSI_ADDRESS_LO, 0, ~3);
+	nvmev_cfg_set32(pci, NVMEV_CFG_MSI + PCI_MSI_ADDRESS_HI, 0, ~0);
+	nvmev_cfg_set16(pci, NVMEV_CFG_MSI + PCI_MSI_DATA_64, 0, ~0);
+	nvmev_cfg_set32(pci, NVMEV_CFG_MSI + PCI_MSI_MASK_64, 0, ~0);
+}
+
+static void nvmev_cfg_add_msix(struct nvmev_pci *pci)
 {
 	unsigned int vectors = pci->dev->config.queues + 1;
 
-	/* Power management: D0 and D3hot, state kept in D3hot */
-	pci->config[NVMEV_CFG_PM] = PCI_CAP_ID_PM;
-	pci->config[NVMEV_CFG_PM + PCI_CAP_LIST_NEXT] = NVMEV_CFG_MSIX;
-	nvmev_cfg_set16(pci, NVMEV_CFG_PM + PCI_PM_PMC, 3, 0);
-	nvmev_cfg_set16(pci, NVMEV_CFG_PM + PCI_PM_CTRL,
-			PCI_PM_CTRL_NO_SOFT_RESET, PCI_PM_CTRL_STATE_MASK);
-
-	pci->config[NVMEV_CFG_MSIX] = PCI_CAP_ID_MSIX;
-	pci->config[NVMEV_CFG_MSIX + PCI_CAP_LIST_NEXT] = NVMEV_CFG_PCIE;
+	nvmev_cfg_add_cap(pci, NVMEV_CFG_MSIX, PCI_CAP_ID_MSIX);
 	nvmev_cfg_set16(pci, NVMEV_CFG_MSIX + PCI_MSIX_FLAGS, vectors - 1,
 			PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
 	nvmev_cfg_set32(pci, NVMEV_CFG_MSIX + PCI_MSIX_TABLE,
 			NVMEV_BAR_MSIX_TABLE, 0);
 	nvmev_cfg_set32(pci, NVMEV_CFG_MSIX + PCI_MSIX_PBA,
 			NVMEV_BAR_MSIX_PBA, 0);
+}
+
+static void nvmev_cfg_init_caps(struct nvmev_pci *pci)
+{
+	/* Power management: D0 and D3hot, state kept in D3hot */
+	nvmev_cfg_add_cap(pci, NVMEV_CFG_PM, PCI_CAP_ID_PM);
+	nvmev_cfg_set16(pci, NVMEV_CFG_PM + PCI_PM_PMC, 3, 0);
+	nvmev_cfg_set16(pci, NVMEV_CFG_PM + PCI_PM_CTRL,
+			PCI_PM_CTRL_NO_SOFT_RESET, PCI_PM_CTRL_STATE_MASK);
+
+	if (pci->dev->config.interrupts >= NVMEV_INTERRUPTS_MSI)
+		nvmev_cfg_add_msi(pci);
+	if (pci->dev->config.interrupts >= NVMEV_INTERRUPTS_MSIX)
+		nvmev_cfg_add_msix(pci);
 
 	/* An endpoint integrated in the root complex: there is no link */
-	pci->config[NVMEV_CFG_PCIE] = PCI_CAP_ID_EXP;
+	nvmev_cfg_add_cap(pci, NVMEV_CFG_PCIE, PCI_CAP_ID_EXP);
 	nvmev_cfg_set16(pci, NVMEV_CFG_PCIE + PCI_EXP_FLAGS,
 			2 | PCI_EXP_TYPE_RC_END << 4, 0);
 	nvmev_cfg_set32(pci, NVMEV_CFG_PCIE + PCI_EXP_DEVCAP,
@@ -314,14 +472,13 @@ static void nvmev_cfg_init(struct nvmev_pci *pci, u64 start)
 	nvmev_cfg_set32(pci, PCI_BASE_ADDRESS_0, lower_32_bits(start) |
 			PCI_BASE_ADDRESS_MEM_TYPE_64, -NVMEV_BAR_SIZE);
 	nvmev_cfg_set32(pci, PCI_BASE_ADDRESS_1, upper_32_bits(start), ~0);
-	pci->config[PCI_CAPABILITY_LIST] = NVMEV_CFG_PM;
+	pci->config[PCI_INTERRUPT_PIN] = pci->intx.virq ? 1 : 0;
 	nvmev_cfg_init_caps(pci);
 }
 
 /* Every entry is masked after a reset */
-static void nvmev_msix_init_table(struct nvmev_dev *dev)
+static void nvmev_msix_init_table(__le32 *table)
 {
-	__le32 *table = dev->bar + NVMEV_BAR_MSIX_TABLE;
 	unsigned int vector;
 
 	memset(table, 0, NVMEV_MAX_VECTORS * PCI_MSIX_ENTRY_SIZE);
@@ -329,45 +486,83 @@ static void nvmev_msix_init_table(struct nvmev_dev *dev)
 		table[(vector * PCI_MSIX_ENTRY_SIZE +
 		       PCI_MSIX_ENTRY_VECTOR_CTRL) / sizeof(*table)] =
 			cpu_to_le32(PCI_MSIX_ENTRY_CTRL_MASKBIT);
-	memset(dev->bar + NVMEV_BAR_MSIX_PBA, 0,
-	       BITS_TO_LONGS(NVMEV_MAX_VECTORS) * sizeof(long));
 }
 
-static void nvmev_msix_off(struct nvmev_pci *pci)
+/* Another kind of interrupt is enabled, or the same one anew */
+static void nvmev_irq_switch(struct nvmev_pci *pci, enum nvmev_irq_mode mode)
 {
 	lockdep_assert_held(&pci->lock);
+	WRITE_ONCE(pci->mode, mode);
 	pci->generation++;
+	pci->line_ns = 0;
 	bitmap_zero(pci->pending, NVMEV_MAX_VECTORS);
 	memset(pci->dev->bar + NVMEV_BAR_MSIX_PBA, 0,
 	       BITS_TO_LONGS(NVMEV_MAX_VECTORS) * sizeof(long));
+	put_unaligned_le32(0, pci->config + NVMEV_CFG_MSI +
+			   PCI_MSI_PENDING_64);
+	nvmev_line_set_status(pci, false);
 }
 
-/* Whether the function may reach the host's memory at all */
-static void nvmev_pci_update_dma(struct nvmev_pci *pci)
+static enum nvmev_irq_mode nvmev_irq_enabled(struct nvmev_pci *pci)
+{
+	if (nvmev_msix_control(pci) & PCI_MSIX_FLAGS_ENABLE)
+		return NVMEV_IRQ_MSIX;
+	if (nvmev_msi_control(pci) & PCI_MSI_FLAGS_ENABLE)
+		return NVMEV_IRQ_MSI;
+	return NVMEV_IRQ_LINE;
+}
+
+static void nvmev_pci_wake_ctrl(struct nvmev_pci *pci)
+{
+	if (pci->dev->ctrl_task)
+		wake_up_process(pci->dev->ctrl_task);
+}
+
+/* What follows from the configuration space as it is now */
+static void nvmev_pci_update(struct nvmev_pci *pci)
 {
 	u16 command = get_unaligned_le16(pci->config + PCI_COMMAND);
 	u16 pm = get_unaligned_le16(pci->config + NVMEV_CFG_PM + PCI_PM_CTRL);
+	u64 bar = get_unaligned_le32(pci->config + PCI_BASE_ADDRESS_0) &
+		  PCI_BASE_ADDRESS_MEM_MASK;
+	bool awake = !(pm & PCI_PM_CTRL_STATE_MASK);
 
 	lockdep_assert_held(&pci->lock);
-	WRITE_ONCE(pci->dev->dma, (command & PCI_COMMAND_MASTER) &&
-		   !(pm & PCI_PM_CTRL_STATE_MASK));
+	bar |= (u64)get_unaligned_le32(pci->config + PCI_BASE_ADDRESS_1) << 32;
+	/*
+	 * The memory is where it is: moved elsewhere, the BAR leads nowhere.
+	 * The bridge's window has no other place for it.
+	 */
+	nvmev_ctrl_decode(pci->dev, awake && command & PCI_COMMAND_MEMORY &&
+			  bar == pci->window.start);
+	WRITE_ONCE(pci->dev->dma, awake && command & PCI_COMMAND_MASTER);
+	if (nvmev_irq_enabled(pci) != pci->mode)
+		nvmev_irq_switch(pci, nvmev_irq_enabled(pci));
+	/* It may have been unmasked, or awake again */
+	nvmev_pci_wake_ctrl(pci);
 }
 
 /*
  * Function level reset: the host gives it 100 ms (PCIe 6.6.2). The registers
- * are reset here and now, because the host may write to them soon after.
+ * are reset here and now, because the host may write to them soon after. Until
+ * the controller thread has done the rest the function does not answer.
  */
 static void nvmev_pci_flr(struct nvmev_pci *pci)
 {
 	lockdep_assert_held(&pci->lock);
 	nvmev_cfg_init(pci, 0);
-	nvmev_msix_init_table(pci->dev);
-	nvmev_msix_off(pci);
-	nvmev_pci_update_dma(pci);
+	nvmev_msix_init_table(pci->dev->bar + NVMEV_BAR_MSIX_TABLE);
+	nvmev_msix_init_table(pci->dev->hidden_bar + NVMEV_BAR_MSIX_TABLE);
 	nvmev_ctrl_reset_registers(pci->dev);
 	nvmev_ctrl_event(pci->dev, NVMEV_EVENT_RESET);
-	if (pci->dev->ctrl_task)
-		wake_up_process(pci->dev->ctrl_task);
+	nvmev_irq_switch(pci, NVMEV_IRQ_LINE);
+	nvmev_pci_update(pci);
+}
+
+/* Configuration Request Retry, as the root complex shows it to the host */
+static bool nvmev_pci_retry(struct nvmev_pci *pci)
+{
+	return test_bit(NVMEV_EVENT_RESET, &pci->dev->events);
 }
 
 static int nvmev_pci_read(struct pci_bus *bus, unsigned int devfn, int where,
@@ -382,7 +577,10 @@ static int nvmev_pci_read(struct pci_bus *bus, unsigned int devfn, int where,
 		return PCIBIOS_DEVICE_NOT_FOUND;
 	}
 	raw_spin_lock_irqsave(&pci->lock, flags);
-	memcpy(&raw, pci->config + where, size);
+	if (unlikely(nvmev_pci_retry(pci)))
+		raw = cpu_to_le32(~0);
+	else
+		memcpy(&raw, pci->config + where, size);
 	raw_spin_unlock_irqrestore(&pci->lock, flags);
 	*val = le32_to_cpu(raw);
 	return PCIBIOS_SUCCESSFUL;
@@ -394,14 +592,14 @@ static int nvmev_pci_write(struct pci_bus *bus, unsigned int devfn, int where,
 	const unsigned int devctl = NVMEV_CFG_PCIE + PCI_EXP_DEVCTL;
 	struct nvmev_pci *pci = nvmev_pci_of_bus(bus);
 	unsigned long flags;
-	u16 old_msix;
 	int i;
 
 	if (devfn || bus->number || where + size > NVMEV_CFG_SIZE)
 		return PCIBIOS_DEVICE_NOT_FOUND;
 
 	raw_spin_lock_irqsave(&pci->lock, flags);
-	old_msix = nvmev_msix_control(pci);
+	if (unlikely(nvmev_pci_retry(pci)))
+		goto unlock;
 	for (i = 0; i < size; i++) {
 		u8 byte = val >> 8 * i, mask = pci->writable[where + i];
 
@@ -413,9 +611,8 @@ static int nvmev_pci_write(struct pci_bus *bus, unsigned int devfn, int where,
 			break;
 		}
 	}
-	if ((old_msix ^ nvmev_msix_control(pci)) & PCI_MSIX_FLAGS_ENABLE)
-		nvmev_msix_off(pci);
-	nvmev_pci_update_dma(pci);
+	nvmev_pci_update(pci);
+unlock:
 	raw_spin_unlock_irqrestore(&pci->lock, flags);
 	return PCIBIOS_SUCCESSFUL;
 }
@@ -520,6 +717,14 @@ static int nvmev_pci_notify(struct notifier_block *nb, unsigned long action,
 		 */
 		if (pci_claim_resource(pdev, 0))
 			pci_err(pdev, "the BAR cannot be claimed\n");
+		/*
+		 * As if it were routed: without its copy of the pin the PCI
+		 * core does not ask the firmware, which knows of no line here.
+		 */
+		if (pci->intx.virq) {
+			pdev->irq = pci->intx.virq;
+			pdev->pin = 0;
+		}
 		pci_dev_get(pdev);
 		raw_spin_lock_irqsave(&pci->lock, flags);
 		WRITE_ONCE(pci->pdev, pdev);
@@ -557,7 +762,6 @@ int nvmev_pci_init(struct nvmev_dev *dev)
 	raw_spin_lock_init(&pci->lock);
 	/* 0 is what vectors have that were never looked up */
 	pci->generation = 1;
-	nvmev_cfg_init(pci, dev->config.start);
 
 	pci->window.name = "nvmev BAR";
 	pci->window.start = dev->config.start;
@@ -575,6 +779,9 @@ int nvmev_pci_init(struct nvmev_dev *dev)
 		kfree(pci);
 		return err;
 	}
+	if (nvmev_intx_create(&pci->intx, dev->config.start >> 20))
+		pr_warn("no interrupt line: the device needs MSI-X or MSI\n");
+	nvmev_cfg_init(pci, dev->config.start);
 	dev->pci = pci;
 	return 0;
 }
@@ -587,6 +794,7 @@ void nvmev_pci_destroy(struct nvmev_dev *dev)
 {
 	if (!dev->pci)
 		return;
+	nvmev_intx_destroy(&dev->pci->intx);
 	remove_resource(&dev->pci->window);
 	kfree(dev->pci);
 	dev->pci = NULL;
@@ -605,7 +813,8 @@ int nvmev_pci_add(struct nvmev_dev *dev)
 	LIST_HEAD(resources);
 	int err;
 
-	nvmev_msix_init_table(dev);
+	nvmev_msix_init_table(dev->bar + NVMEV_BAR_MSIX_TABLE);
+	nvmev_msix_init_table(dev->hidden_bar + NVMEV_BAR_MSIX_TABLE);
 	pci->busn.name = "nvmev bus";
 	pci->busn.flags = IORESOURCE_BUS;
 	pci->notifier.notifier_call = nvmev_pci_notify;

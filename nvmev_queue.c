@@ -385,6 +385,9 @@ bool nvmev_cq_full(struct nvmev_dev *dev, struct nvmev_cq *cq)
 
 	if (likely(next != cq->head))
 		return false;
+	/* Nothing that the host means stands there now */
+	if (unlikely(!READ_ONCE(dev->mmio)))
+		return true;
 
 	head = le32_to_cpu(READ_ONCE(*cq->doorbell));
 	if (head == cq->head)
@@ -444,9 +447,12 @@ void nvmev_cq_post(struct nvmev_cq *cq, const struct nvmev_sq *sq, __le16 cid,
 	dma_wmb();
 	WRITE_ONCE(cqe->status, cpu_to_le16(status << 1 | cq->phase));
 
-	if (++cq->tail == cq->ring.size) {
-		cq->tail = 0;
+	/* The controller thread reads it, see nvmev_ctrl_has_completions() */
+	if (cq->tail + 1 == cq->ring.size) {
+		WRITE_ONCE(cq->tail, 0);
 		cq->phase ^= NVME_CQE_PHASE;
+	} else {
+		WRITE_ONCE(cq->tail, cq->tail + 1);
 	}
 	cq->unsignalled++;
 }

@@ -787,6 +787,173 @@ static void test_urgent(void)
 	uspace_device_destroy(dev);
 }
 
+/* The host's writes count only while it can reach the BAR */
+static void test_decode(struct nvmev_dev *dev, struct uspace_queue *queue)
+{
+	__le32 *unused = nvmev_doorbell(dev, dev->config.queues, false);
+	u8 *before = malloc(NVMEV_BAR_MSIX_PBA);
+	struct nvme_completion cqe;
+	struct nvme_command cmd = { .opcode = NVME_NVM_READ };
+	u32 csts = uspace_reg_read(dev, NVME_REG_CSTS);
+	u16 cid;
+
+	/* One command in flight, which completes all the same */
+	set_range(&cmd, 0, 1);
+	set_prps(&cmd, DATA_AT, 512, LISTS_AT);
+	cid = uspace_submit(dev, queue, &cmd);
+	uspace_run(dev, 2);
+	memcpy(before, dev->bar, NVMEV_BAR_MSIX_PBA);
+	nvmev_ctrl_decode(dev, false);
+	memset(dev->bar, 0xff, NVMEV_BAR_MSIX_PBA);
+	uspace_reg_write(dev, NVME_REG_CC, 0);
+	uspace_reg_write(dev, NVME_REG_NSSR, NVME_NSSR_RESET);
+	WRITE_ONCE(*unused, cpu_to_le32(1));
+	uspace_now_ns += NSEC_PER_SEC;
+	uspace_run(dev, 10);
+	check(dev->enabled);
+	nvmev_ctrl_decode(dev, true);
+	check(!memcmp(before, dev->bar, NVMEV_BAR_MSIX_PBA));
+	uspace_run(dev, 10);
+	check(uspace_reap(dev, queue, &cqe));
+	check(le16_to_cpu(cqe.cid) == cid);
+	check(uspace_reg_read(dev, NVME_REG_CSTS) == csts);
+	check(!*unused);
+	check(!uspace_sync(dev, queue, &cmd, NULL));
+	free(before);
+}
+
+/* INTMS sets, INTMC clears, also before the device has looked (3.1.3) */
+static void test_intms(struct nvmev_dev *dev)
+{
+	uspace_reg_write(dev, NVME_REG_INTMS, 5);
+	check(nvmev_ctrl_intms(dev) == 5);
+	uspace_run(dev, 1);
+	check(uspace_reg_read(dev, NVME_REG_INTMS) == 5);
+	uspace_reg_write(dev, NVME_REG_INTMS, 2);
+	uspace_run(dev, 1);
+	check(uspace_reg_read(dev, NVME_REG_INTMS) == 7);
+	uspace_reg_write(dev, NVME_REG_INTMS, 0);
+	uspace_run(dev, 1);
+	check(uspace_reg_read(dev, NVME_REG_INTMS) == 7);
+	/* The same value as the mask: it must be seen nevertheless */
+	uspace_reg_write(dev, NVME_REG_INTMC, 7);
+	check(!nvmev_ctrl_intms(dev));
+	uspace_run(dev, 1);
+	check(!uspace_reg_read(dev, NVME_REG_INTMS));
+	uspace_reg_write(dev, NVME_REG_INTMS, 3);
+	uspace_reg_write(dev, NVME_REG_INTMC, 1);
+	uspace_run(dev, 1);
+	check(nvmev_ctrl_intms(dev) == 2);
+	check(uspace_reg_read(dev, NVME_REG_INTMS) == 2);
+	check(!uspace_reg_read(dev, NVME_REG_INTMC));
+}
+
+/* The interrupt line: asserted while there are completions to take (7.5.1) */
+static void test_line(struct nvmev_dev *dev, struct uspace_queue *queue)
+{
+	struct nvme_command cmd = { .opcode = NVME_NVM_FLUSH };
+	struct nvme_completion cqe;
+	unsigned int i;
+
+	cmd.nsid = cpu_to_le32(1);
+	check(!nvmev_ctrl_has_completions(dev));
+	for (i = 0; i < 2 * DEPTH; i++) {
+		uspace_submit(dev, queue, &cmd);
+		uspace_run(dev, 4);
+		check(nvmev_ctrl_has_completions(dev));
+		check(uspace_reap(dev, queue, &cqe));
+		check(!nvmev_ctrl_has_completions(dev));
+	}
+}
+
+/* What the registers do besides, all with live queues (3.1.5 to 3.1.10) */
+static void test_registers(struct nvmev_dev *dev, struct uspace_queue *admin,
+			   struct uspace_queue *queue)
+{
+	const u32 cc = NVME_CC_EN | 6 << 16 | 4 << 20;
+	struct nvme_command cmd = { .opcode = NVME_NVM_READ };
+	struct nvme_completion cqe;
+
+	set_range(&cmd, 0, 1);
+	set_prps(&cmd, DATA_AT, 512, LISTS_AT);
+
+	/* While enabled these are looked at by nobody */
+	uspace_reg_write(dev, NVME_REG_AQA, 0);
+	uspace_reg_write(dev, NVME_REG_ASQ, 0x123);
+	uspace_reg_write(dev, NVME_REG_ACQ, U32_MAX);
+	uspace_reg_write(dev, NVME_REG_CC, cc | 3 << 7 | 5 << 4 | 1 << 11);
+	uspace_reg_write(dev, NVME_REG_CAP, 0);
+	uspace_run(dev, 10);
+	check(uspace_reg_read(dev, NVME_REG_CSTS) == NVME_CSTS_RDY);
+	check(FIELD_GET(NVME_CAP_TO, uspace_reg_read(dev, NVME_REG_CAP)));
+	check(!uspace_sync(dev, queue, &cmd, NULL));
+
+	/* And the next time they are wrong: fatal, and over with the next */
+	check(uspace_disable(dev));
+	check(!uspace_reg_read(dev, NVME_REG_CSTS));
+	uspace_reg_write(dev, NVME_REG_CC, cc);
+	uspace_run(dev, 10);
+	check(uspace_reg_read(dev, NVME_REG_CSTS) == NVME_CSTS_CFS);
+	uspace_reg_write(dev, NVME_REG_CC, 0);
+	uspace_run(dev, 10);
+	check(!uspace_reg_read(dev, NVME_REG_CSTS));
+
+	/* An admin queue that is no memory */
+	uspace_reg_write(dev, NVME_REG_AQA, 31 << 16 | 31);
+	uspace_reg_write(dev, NVME_REG_ASQ, USPACE_HOST_BYTES);
+	uspace_reg_write(dev, NVME_REG_ACQ, 4096);
+	uspace_reg_write(dev, NVME_REG_CC, cc);
+	uspace_run(dev, 10);
+	check(uspace_reg_read(dev, NVME_REG_CSTS) == NVME_CSTS_CFS);
+	check(uspace_disable(dev));
+
+	/* Shutdown with a command in flight: it never completes (7.6.2) */
+	check(uspace_enable(dev, admin));
+	check(!uspace_create_queue(dev, admin, queue, 1, DEPTH, RINGS_AT));
+	uspace_submit(dev, queue, &cmd);
+	uspace_run(dev, 2);
+	uspace_reg_write(dev, NVME_REG_CC, cc | 1 << 14);
+	uspace_run(dev, 10);
+	check(uspace_reg_read(dev, NVME_REG_CSTS) ==
+	      (NVME_CSTS_RDY |
+	       FIELD_PREP(NVME_CSTS_SHST, NVME_CSTS_SHST_COMPLETE)));
+	uspace_now_ns += NSEC_PER_SEC;
+	uspace_run(dev, 10);
+	check(!uspace_reap(dev, queue, &cqe));
+	/* Until the next reset it stays so, whatever SHN says */
+	uspace_reg_write(dev, NVME_REG_CC, cc);
+	uspace_run(dev, 10);
+	check(FIELD_GET(NVME_CSTS_SHST, uspace_reg_read(dev, NVME_REG_CSTS)) ==
+	      NVME_CSTS_SHST_COMPLETE);
+	check(uspace_disable(dev));
+
+	/* A subsystem reset with live queues, then with anything else */
+	check(uspace_enable(dev, admin));
+	check(!uspace_create_queue(dev, admin, queue, 1, DEPTH, RINGS_AT));
+	uspace_submit(dev, queue, &cmd);
+	uspace_run(dev, 2);
+	uspace_reg_write(dev, NVME_REG_NSSR, NVME_NSSR_RESET ^ 1);
+	uspace_run(dev, 10);
+	check(uspace_reg_read(dev, NVME_REG_CSTS) == NVME_CSTS_RDY);
+	check(!uspace_reg_read(dev, NVME_REG_NSSR));
+	uspace_reg_write(dev, NVME_REG_NSSR, NVME_NSSR_RESET);
+	uspace_run(dev, 10);
+	check(uspace_reg_read(dev, NVME_REG_CSTS) == NVME_CSTS_NSSRO);
+	check(!uspace_reg_read(dev, NVME_REG_CC));
+	check(!uspace_reg_read(dev, NVME_REG_AQA));
+	check(!uspace_reg_read(dev, NVME_REG_NSSR));
+	check(!dev->enabled);
+	check(uspace_enable(dev, admin));
+	check(uspace_reg_read(dev, NVME_REG_CSTS) == NVME_CSTS_RDY);
+	/* NSSRO is cleared by writing 1 beside other bits */
+	uspace_reg_write(dev, NVME_REG_NSSR, NVME_NSSR_RESET);
+	uspace_run(dev, 10);
+	uspace_reg_write(dev, NVME_REG_CSTS, U32_MAX);
+	uspace_run(dev, 10);
+	check(!uspace_reg_read(dev, NVME_REG_CSTS));
+	check(uspace_enable(dev, admin));
+}
+
 static void run_virtual(void)
 {
 	struct nvmev_dev *dev = device_create(1000000, 4);
@@ -808,6 +975,15 @@ static void run_virtual(void)
 	test_namespaces(dev, &admin, &queues[1]);
 	test_due(dev, &queues[2]);
 	test_full_cq(dev, &queues[2]);
+	check(uspace_disable(dev));
+
+	check(uspace_enable(dev, &admin));
+	check(!uspace_create_queue(dev, &admin, &queues[0], 1, DEPTH,
+				   RINGS_AT));
+	test_decode(dev, &queues[0]);
+	test_intms(dev);
+	test_line(dev, &queues[0]);
+	test_registers(dev, &admin, &queues[0]);
 	check(uspace_disable(dev));
 
 	/* And once more, from the beginning */

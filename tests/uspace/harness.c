@@ -382,6 +382,7 @@ struct nvmev_dev *uspace_device_create(const struct nvmev_config *config)
 	dev->storage = uspace_map(dev->storage_bytes);
 	nvmev_ns_init_all(dev);
 	dev->dma = true;
+	dev->mmio = true;
 	dev->tolerance_ns = 100 * NSEC_PER_USEC;
 	check(!nvmev_timing_init(&dev->timing, &config->timing));
 	check(!nvmev_ctrl_init(dev));

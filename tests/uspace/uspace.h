@@ -122,6 +122,13 @@ typedef u64 __bitwise __le64;
 #define dma_rmb()	barrier()
 #define dma_wmb()	barrier()
 #define smp_wmb()	barrier()
+#define cmpxchg(p, old, new) ({						\
+	__typeof__(*(p)) _old = (old);					\
+									\
+	__atomic_compare_exchange_n(p, &_old, new, false,		\
+				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);	\
+	_old;								\
+})
 #define smp_mb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define cpu_relax()	__builtin_ia32_pause()
 
@@ -167,7 +174,8 @@ static inline void *memset32(void *p, u32 v, size_t n)
 /* --- bits ------------------------------------------------------------------ */
 
 #define set_bit(n, p)	__atomic_fetch_or(p, BIT(n), __ATOMIC_SEQ_CST)
-#define test_bit(n, p)	(!!(*(p) & BIT(n)))
+#define clear_bit(n, p)	__atomic_fetch_and(p, ~BIT(n), __ATOMIC_SEQ_CST)
+#define test_bit(n, p)	(!!(READ_ONCE(*(p)) & BIT(n)))
 #define __set_bit(n, p)	(*(p) |= BIT(n))
 #define __clear_bit(n, p)	(*(p) &= ~BIT(n))
 #define __ffs(n)	__builtin_ctzl(n)
