@@ -339,10 +339,26 @@ static inline int nvmev_hotadd(int node, u64 start, u64 size)
 }
 #endif
 
+/* 4.6 exports what an irq domain on top of another needs */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 6, 0)
+#define irq_domain_create_hierarchy(parent, flags, size, fwnode, ops, data) \
+	((struct irq_domain *)NULL)
+#define irq_domain_alloc_irqs_parent(domain, irq, nr, arg)	(-ENOSYS)
+#define irq_domain_free_irqs_common	NULL
+#define irq_domain_set_info(...)	do { } while (0)
+#define irq_chip_ack_parent		NULL
+#define irq_chip_set_affinity_parent	NULL
+#endif
+
 /* 4.16 gave it a name */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 16, 0)
 #define irq_domain_alloc_named_id_fwnode(name, id) \
 	irq_domain_alloc_fwnode((void *)(name))
+#endif
+
+/* 5.10 has it exported */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
+#define phys_to_target_node(start)	NUMA_NO_NODE
 #endif
 
 #endif /* _NVMEV_COMPAT_H */

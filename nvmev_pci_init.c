@@ -21,6 +21,7 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <asm/asm.h>
 #include <asm/pci.h>
 
 #include "nvmev.h"
@@ -624,7 +625,33 @@ static struct pci_ops nvmev_pci_ops = {
 
 /* --- host memory ---------------------------------------------------------- */
 
-/* Whether the direct map has this page, and the device may write to it */
+/*
+ * Whether a page can be read, or written, through the direct map. Not every
+ * page of memory can: secretmem(2) and guard pages are taken out of it, and
+ * what is executed is read-only there. No function that says so is exported
+ * by all kernels, so this tries, and a fault ends at the second label.
+ */
+static bool nvmev_host_page_mapped(u8 *ptr, bool write)
+{
+	bool ok = false;
+
+	/* Or'ing 0 in, atomically, changes nothing whoever writes meanwhile */
+	if (write)
+		asm volatile("1: lock orb $0, %1\n"
+			     "   movb $1, %0\n"
+			     "2:\n"
+			     _ASM_EXTABLE(1b, 2b)
+			     : "+q" (ok), "+m" (*ptr) : : "cc");
+	else
+		asm volatile("1: testb $0, %1\n"
+			     "   movb $1, %0\n"
+			     "2:\n"
+			     _ASM_EXTABLE(1b, 2b)
+			     : "+q" (ok) : "m" (*ptr) : "cc");
+	return ok;
+}
+
+/* Whether there is memory here that the device may read or write */
 static bool nvmev_host_page_ok(unsigned long pfn, bool write)
 {
 	struct page *page;
@@ -634,13 +661,13 @@ static bool nvmev_host_page_ok(unsigned long pfn, bool write)
 	page = pfn_to_page(pfn);
 	if (unlikely(PageHWPoison(page)))
 		return false;
-	if (likely(!PageReserved(page)))
-		return true;
 	/*
-	 * Struct pages of holes and of reserved ranges are marked so, and the
-	 * kernel's own image, whose zero page is read by DMA every day.
+	 * Reserved are holes, and memory that the kernel keeps since its boot:
+	 * its image, or the bounce buffers of swiotlb.
 	 */
-	return !write && page_is_ram(pfn);
+	if (unlikely(PageReserved(page)) && !page_is_ram(pfn))
+		return false;
+	return nvmev_host_page_mapped(phys_to_virt(PFN_PHYS(pfn)), write);
 }
 
 /**
@@ -675,6 +702,24 @@ void *nvmev_host_ptr(struct nvmev_dev *dev, u64 addr, bool write)
 }
 
 /* --- the bus --------------------------------------------------------------- */
+
+/*
+ * The node that the memory is on, as the firmware has it also of memory that
+ * the kernel does not use. Drivers allocate there: it must have some.
+ */
+static int nvmev_pci_find_node(struct nvmev_dev *dev)
+{
+	int node = phys_to_target_node(dev->config.start), other;
+	int best = NUMA_NO_NODE;
+
+	if (node < 0 || node >= MAX_NUMNODES)
+		return cpu_to_node(dev->config.cpus[1]);
+	for_each_node_state(other, N_MEMORY)
+		if (best == NUMA_NO_NODE ||
+		    node_distance(node, other) < node_distance(node, best))
+			best = other;
+	return best;
+}
 
 static bool nvmev_pci_domain_taken(int domain)
 {
@@ -829,7 +874,7 @@ int nvmev_pci_add(struct nvmev_dev *dev)
 	if (err < 0)
 		goto unlock;
 	WRITE_ONCE(pci->sysdata.domain, err);
-	pci->sysdata.node = cpu_to_node(dev->config.cpus[1]);
+	pci->sysdata.node = nvmev_pci_find_node(dev);
 
 	pci_add_resource(&resources, &pci->window);
 	pci_add_resource(&resources, &pci->busn);
