@@ -343,7 +343,7 @@ static inline int nvmev_hotadd(int node, u64 start, u64 size)
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 6, 0)
 #define irq_domain_create_hierarchy(parent, flags, size, fwnode, ops, data) \
 	((struct irq_domain *)NULL)
-#define irq_domain_alloc_irqs_parent(domain, irq, nr, arg)	(-ENOSYS)
+#define irq_domain_alloc_irqs_parent(domain, irq, nr, arg)	(-EOPNOTSUPP)
 #define irq_domain_free_irqs_common	NULL
 #define irq_domain_set_info(...)	do { } while (0)
 #define irq_chip_ack_parent		NULL
