@@ -629,26 +629,27 @@ static struct pci_ops nvmev_pci_ops = {
  * Whether a page can be read, or written, through the direct map. Not every
  * page of memory can: secretmem(2) and guard pages are taken out of it, and
  * what is executed is read-only there. No function that says so is exported
- * by all kernels, so this tries, and a fault ends at the second label.
+ * by all kernels, so this tries, and after a fault goes on behind the jump.
  */
 static bool nvmev_host_page_mapped(u8 *ptr, bool write)
 {
-	bool ok = false;
-
 	/* Or'ing 0 in, atomically, changes nothing whoever writes meanwhile */
 	if (write)
-		asm volatile("1: lock orb $0, %1\n"
-			     "   movb $1, %0\n"
-			     "2:\n"
-			     _ASM_EXTABLE(1b, 2b)
-			     : "+q" (ok), "+m" (*ptr) : : "cc");
+		asm goto("1: lock orb $0, %0\n"
+			 "   jmp %l1\n"
+			 "2:\n"
+			 _ASM_EXTABLE(1b, 2b)
+			 : : "m" (*ptr) : "cc", "memory" : mapped);
 	else
-		asm volatile("1: testb $0, %1\n"
-			     "   movb $1, %0\n"
-			     "2:\n"
-			     _ASM_EXTABLE(1b, 2b)
-			     : "+q" (ok) : "m" (*ptr) : "cc");
-	return ok;
+		asm goto("1: testb $0, %0\n"
+			 "   jmp %l1\n"
+			 "2:\n"
+			 _ASM_EXTABLE(1b, 2b)
+			 : : "m" (*ptr) : "cc", "memory" : mapped);
+	return false;
+
+mapped:
+	return true;
 }
 
 /* Whether there is memory here that the device may read or write */
