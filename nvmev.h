@@ -293,6 +293,7 @@ struct nvmev_mark {
  * @ring: the entries
  * @qid: its identifier
  * @priority: its class, an enum nvme_sq_priority
+ * @passed_over: weighted round robin: nothing could be fetched in this round
  * @head: the next entry to fetch
  * @tail: the host's tail as last read from the doorbell
  * @bad_tail: the last tail value that was refused, to report it once
@@ -309,6 +310,7 @@ struct nvmev_sq {
 	struct nvmev_ring ring;
 	u16 qid;
 	u8 priority;
+	bool passed_over;
 	u32 head;
 	u32 tail;
 	u32 bad_tail;

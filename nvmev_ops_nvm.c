@@ -1231,7 +1231,8 @@ static struct nvmev_sq *nvmev_wrr_next(struct nvmev_worker *worker, u32 *quota)
 	unsigned int round, class;
 
 	list_for_each_entry(sq, &worker->sqs, node)
-		if (!first[sq->priority] && !list_empty(&sq->free) &&
+		if (!first[sq->priority] && !sq->passed_over &&
+		    !list_empty(&sq->free) &&
 		    nvmev_sq_pending(worker->dev, sq))
 			first[sq->priority] = sq;
 	*quota = NVMEV_BURST;
@@ -1264,12 +1265,13 @@ static struct nvmev_sq *nvmev_wrr_next(struct nvmev_worker *worker, u32 *quota)
 static bool nvmev_worker_fetch_wrr(struct nvmev_worker *worker)
 {
 	struct nvmev_dev *dev = worker->dev;
-	u32 i, nr, room, quota;
+	u32 served = 0, nr, room, quota;
 	struct nvmev_sq *sq;
 	bool waiting = false;
 	u64 now_ns;
 
 	list_for_each_entry(sq, &worker->sqs, node) {
+		sq->passed_over = false;
 		if (!nvmev_sq_pending(dev, sq))
 			continue;
 		now_ns = nvmev_clock_ns();
@@ -1278,7 +1280,7 @@ static bool nvmev_worker_fetch_wrr(struct nvmev_worker *worker)
 		nvmev_sq_mark(sq, now_ns);
 		waiting = true;
 	}
-	for (i = 0; waiting && i < NVMEV_BURST; i++) {
+	while (waiting && served < NVMEV_BURST) {
 		now_ns = nvmev_clock_ns();
 		room = nvmev_timing_room(&dev->timing, now_ns);
 		sq = room ? nvmev_wrr_next(worker, &quota) : NULL;
@@ -1296,8 +1298,11 @@ static bool nvmev_worker_fetch_wrr(struct nvmev_worker *worker)
 		list_move_tail(&sq->node, &worker->sqs);
 		nvmev_worker_complete_due(worker);
 		nvmev_worker_signal(worker);
-		if (!nr)
-			break;
+		/* A fused pair may lack room: that must not hold up the others */
+		if (nr)
+			served++;
+		else
+			sq->passed_over = true;
 	}
 	return waiting;
 }

@@ -983,6 +983,58 @@ static void weighted_round_robin(void)
 	expect(!raw_native || urgent_at < 4, "%u commands before the urgent one", urgent_at);
 }
 
+/*
+ * An urgent queue whose completions nobody takes has room for one command more,
+ * and a fused pair is next: the queues of lower classes go on.
+ */
+static void urgent_queue_stuck(void)
+{
+	struct raw_sqe read = { .opcode = N_READ, .prp1 = raw_addr(window) };
+	struct raw_sqe half = { .prp1 = raw_addr(window) };
+	struct raw_sq urgent, low[2];
+	struct raw_cq full, c[2];
+	struct raw_cqe cqe;
+	u32 i;
+
+	if (!(raw_read64(R_CAP) >> 17 & 1))
+		return;
+	expect(raw_disable(), "not disabled");
+	expect(raw_enable_cc(CC_NORMAL | CC_EN | 1 << 11, 64, 64),
+	       "not ready with the arbitration that CAP.AMS offers");
+	raw_cq_init(&full, 2, 2);
+	expect_is("Create CQ", raw_create_cq(&full), SC_OK);
+	raw_sq_init(&urgent, 2, 4, &full);
+	expect_is("Create SQ", raw_create_sq_prio(&urgent, 0), SC_OK);
+	/* Two, so that one is the same worker's */
+	for (i = 0; i < 2; i++) {
+		raw_cq_init(&c[i], 3 + i, 8);
+		expect_is("Create CQ", raw_create_cq(&c[i]), SC_OK);
+		raw_sq_init(&low[i], 3 + i, 8, &c[i]);
+		expect_is("Create SQ", raw_create_sq_prio(&low[i], 3), SC_OK);
+	}
+	raw_lba(&read, 1, 0, 1);
+	raw_lba(&half, 1, 0, 1);
+	/* One completes, three wait for room, and there are four at most */
+	for (i = 0; i < 4; i++) {
+		raw_put(&urgent, &read);
+		raw_ring(&urgent);
+		wait_ns(10 * RAW_MS);
+	}
+	half.opcode = N_COMPARE;
+	half.flags = 1;
+	raw_put(&urgent, &half);
+	half.opcode = N_WRITE;
+	half.flags = 2;
+	raw_put(&urgent, &half);
+	raw_ring(&urgent);
+	wait_ns(10 * RAW_MS);
+	for (i = 0; i < 2; i++)
+		expect_is("a read of a lower class",
+			  raw_sync(&low[i], &read, NULL), SC_OK);
+	for (i = 0; i < 6; i++)
+		expect_is("an urgent command", raw_wait(&full, &cqe), SC_OK);
+}
+
 /* --- 5.15, Identify ---------------------------------------------------------- */
 
 static void identify_ctrl(void)
@@ -2287,6 +2339,7 @@ static const struct {
 	{ "5.6", "Delete with commands in flight", delete_in_flight },
 	{ "4.13", "round robin with bursts", round_robin },
 	{ "4.13.2", "weighted round robin", weighted_round_robin },
+	{ "4.13.2", "an urgent queue that is stuck", urgent_queue_stuck },
 	{ "5.15.2.2", "Identify, controller", identify_ctrl },
 	{ "5.15.2.1", "Identify, namespace", identify_ns },
 	{ "5.15.2", "Identify, lists", identify_lists },

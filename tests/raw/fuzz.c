@@ -1668,12 +1668,15 @@ static void erase_bad(void)
 	for (lba = 0; lba < nr_lba; lba += n) {
 		struct raw_sqe sqe = { .opcode = N_ZEROES };
 		struct range range = { .lba = lba };
+		int sc;
 
 		n = nr_lba - lba < 65536 ? nr_lba - lba : 65536;
 		range.nlb = n;
 		raw_lba(&sqe, 1, lba, n);
-		if (raw_sync(sq, &sqe, NULL))
-			mismatched("Write Zeroes at %u fails", lba);
+		sc = raw_sync(sq, &sqe, NULL);
+		if (sc)
+			mismatched("Write Zeroes of all at %u: status %d",
+				   lba, sc);
 		set_blocks(&range, 0, false);
 	}
 	nr_doubts = 0;
