@@ -943,6 +943,18 @@ void nvmev_ctrl_event(struct nvmev_dev *dev, enum nvmev_event event);
 void nvmev_ctrl_reset(struct nvmev_dev *dev);
 void nvmev_ctrl_reset_registers(struct nvmev_dev *dev);
 void nvmev_ctrl_decode(struct nvmev_dev *dev, bool on);
+
+/*
+ * Whether what was read from the BAR just now was the host's to write: a thread
+ * may have begun to look before nvmev_ctrl_decode() and read what came after.
+ */
+static inline bool nvmev_ctrl_decodes(const struct nvmev_dev *dev)
+{
+	/* Pairs with the end of the configuration access that turns it off */
+	smp_rmb();
+	return likely(READ_ONCE(dev->mmio));
+}
+
 u32 nvmev_ctrl_intms(struct nvmev_dev *dev);
 bool nvmev_ctrl_has_completions(struct nvmev_dev *dev);
 void nvmev_ctrl_delete_sq(struct nvmev_dev *dev, u16 qid);

@@ -396,7 +396,7 @@ static void nvmev_ctrl_poll_intms(struct nvmev_dev *dev)
 	u32 set = nvmev_reg_read32(dev, NVME_REG_INTMS);
 	u32 clear = nvmev_reg_read32(dev, NVME_REG_INTMC);
 
-	if (likely(set == dev->intms && !clear))
+	if (likely(set == dev->intms && !clear) || !nvmev_ctrl_decodes(dev))
 		return;
 	/* Written since the last look, in what order nobody knows */
 	WRITE_ONCE(dev->intms, (dev->intms | set) & ~clear);
@@ -412,13 +412,13 @@ static bool nvmev_ctrl_poll_registers(struct nvmev_dev *dev)
 	bool worked = false;
 	u32 val;
 
-	if (cc != dev->cc) {
+	if (cc != dev->cc && nvmev_ctrl_decodes(dev)) {
 		nvmev_ctrl_update_cc(dev, cc);
 		worked = true;
 	}
 
 	val = nvmev_reg_read32(dev, NVME_REG_CSTS);
-	if (unlikely(val != dev->csts)) {
+	if (unlikely(val != dev->csts) && nvmev_ctrl_decodes(dev)) {
 		/* NSSRO is cleared by writing 1, the rest is read-only */
 		if (val & NVME_CSTS_NSSRO)
 			dev->csts &= ~NVME_CSTS_NSSRO;
@@ -426,7 +426,7 @@ static bool nvmev_ctrl_poll_registers(struct nvmev_dev *dev)
 	}
 
 	val = nvmev_reg_read32(dev, NVME_REG_NSSR);
-	if (unlikely(val)) {
+	if (unlikely(val) && nvmev_ctrl_decodes(dev)) {
 		nvmev_reg_put_back32(dev, NVME_REG_NSSR, val, 0);
 		if (val == NVME_NSSR_RESET) {
 			/* CSTS.RDY reads 0 when nothing is touched any more */
@@ -504,7 +504,7 @@ static void nvmev_ctrl_poll_doorbells(struct nvmev_dev *dev)
 			bad = true;
 		}
 	}
-	if (bad)
+	if (bad && nvmev_ctrl_decodes(dev))
 		nvmev_admin_event(dev, NVME_AER_TYPE_ERROR,
 				  NVME_AER_ERROR_INVALID_DB_REG);
 }

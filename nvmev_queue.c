@@ -263,6 +263,8 @@ void nvmev_sq_destroy(struct nvmev_sq *sq)
  */
 void nvmev_sq_set_tail(struct nvmev_dev *dev, struct nvmev_sq *sq, u32 tail)
 {
+	if (tail == sq->tail || !nvmev_ctrl_decodes(dev))
+		return;
 	if (likely(tail < sq->ring.size)) {
 		sq->tail = tail;
 	} else if (tail != sq->bad_tail) {
@@ -385,12 +387,8 @@ bool nvmev_cq_full(struct nvmev_dev *dev, struct nvmev_cq *cq)
 
 	if (likely(next != cq->head))
 		return false;
-	/* Nothing that the host means stands there now */
-	if (unlikely(!READ_ONCE(dev->mmio)))
-		return true;
-
 	head = le32_to_cpu(READ_ONCE(*cq->doorbell));
-	if (head == cq->head)
+	if (head == cq->head || !nvmev_ctrl_decodes(dev))
 		return true;
 	if (unlikely(head >= cq->ring.size)) {
 		if (head != cq->bad_head) {
@@ -414,7 +412,7 @@ u32 nvmev_cq_room(struct nvmev_dev *dev, struct nvmev_cq *cq)
 {
 	u32 head = le32_to_cpu(READ_ONCE(*cq->doorbell));
 
-	if (likely(head < cq->ring.size))
+	if (likely(head < cq->ring.size) && nvmev_ctrl_decodes(dev))
 		cq->head = head;
 	return (cq->head + cq->ring.size - cq->tail - 1) % cq->ring.size;
 }

@@ -122,6 +122,7 @@ typedef u64 __bitwise __le64;
 #define dma_rmb()	barrier()
 #define dma_wmb()	barrier()
 #define smp_wmb()	barrier()
+#define smp_rmb()	barrier()
 #define cmpxchg(p, old, new) ({						\
 	__typeof__(*(p)) _old = (old);					\
 									\
