@@ -195,3 +195,25 @@ int region_intersects(resource_size_t start, size_t size, unsigned long flags,
 	return REGION_DISJOINT;
 }
 #endif /* NVMEV_COMPAT_RESOURCES */
+
+#ifdef NVMEV_COMPAT_ROOT_BUS
+/**
+ * nvmev_pci_remove_root_bus() - remove a bus of pci_create_root_bus() for good
+ * @bus: the bus, stopped
+ *
+ * Since 5.8 pci_remove_root_bus() leaves the host bridge the reference that
+ * pci_create_root_bus() has made, which nobody but its caller can drop. Should
+ * a later kernel drop it, ours is the only one left.
+ *
+ * Context: sleeps, pci_lock_rescan_remove() is held.
+ */
+void nvmev_pci_remove_root_bus(struct pci_bus *bus)
+{
+	struct device *bridge = get_device(bus->bridge);
+
+	pci_remove_root_bus(bus);
+	if (kref_read(&bridge->kobj.kref) > 1)
+		put_device(bridge);
+	put_device(bridge);
+}
+#endif /* NVMEV_COMPAT_ROOT_BUS */

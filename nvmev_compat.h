@@ -361,4 +361,13 @@ static inline int nvmev_hotadd(int node, u64 start, u64 size)
 #define phys_to_target_node(start)	NUMA_NO_NODE
 #endif
 
+/* 5.8 leaves the caller a reference of the host bridge */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 8, 0)
+#define NVMEV_COMPAT_ROOT_BUS
+struct pci_bus;
+void nvmev_pci_remove_root_bus(struct pci_bus *bus);
+#else
+#define nvmev_pci_remove_root_bus	pci_remove_root_bus
+#endif
+
 #endif /* _NVMEV_COMPAT_H */

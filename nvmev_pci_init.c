@@ -898,7 +898,7 @@ int nvmev_pci_add(struct nvmev_dev *dev)
 
 remove_bus:
 	pci_stop_root_bus(pci->bus);
-	pci_remove_root_bus(pci->bus);
+	nvmev_pci_remove_root_bus(pci->bus);
 unlock:
 	pci_unlock_rescan_remove();
 	bus_unregister_notifier(&pci_bus_type, &pci->notifier);
@@ -929,7 +929,7 @@ void nvmev_pci_remove(struct nvmev_dev *dev)
 
 	pci_lock_rescan_remove();
 	pci_stop_root_bus(pci->bus);
-	pci_remove_root_bus(pci->bus);
+	nvmev_pci_remove_root_bus(pci->bus);
 	pci_unlock_rescan_remove();
 	bus_unregister_notifier(&pci_bus_type, &pci->notifier);
 }
