@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * 078-acknowledged.c DISK STATE init|write|check
+ *
+ * Writes to a disk that may die at any moment, and says afterwards whether it
+ * has kept its word. Every write has a number that is larger than those before
+ * it, and stands in each sector. STATE outlives this process: for each block
+ * the number that was last sent, and the one that was last acknowledged. A block
+ * must hold neither less than the latter nor more than the former, and a sector
+ * must be whole.
+ *
+ * "write" goes on until SIGTERM or the first error of each thread, which is
+ * what it is for; "check" prints a summary, or what is wrong and fails.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define THREADS		8
+#define BLOCK		4096
+#define SECTOR		512
+#define BLOCKS_EACH	512
+#define BLOCKS		(THREADS * BLOCKS_EACH)
+#define MAX_RUN		32
+#define FILL		((SECTOR - 16) / 8)
+
+struct state {
+	uint64_t next;
+	uint64_t sent[BLOCKS];
+	uint64_t acknowledged[BLOCKS];
+};
+
+struct sector {
+	uint64_t number;
+	uint32_t block;
+	uint32_t sector;
+	uint64_t fill[FILL];
+};
+
+_Static_assert(sizeof(struct sector) == SECTOR, "no padding");
+
+static struct state *state;
+static int disk;
+static bool stop;
+
+static void end(int signal)
+{
+	(void)signal;
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+}
+
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+	return x ^ x >> 31;
+}
+
+static void make_sector(struct sector *sector, uint32_t block, uint32_t at,
+			uint64_t number)
+{
+	uint64_t fill = mix(number * BLOCKS + block) + at;
+	size_t i;
+
+	sector->number = number;
+	sector->block = block;
+	sector->sector = at;
+	for (i = 0; i < FILL; i++)
+		sector->fill[i] = fill + i;
+}
+
+static void make_block(void *buf, uint32_t block, uint64_t number)
+{
+	uint32_t i;
+
+	for (i = 0; i < BLOCK / SECTOR; i++)
+		make_sector((struct sector *)buf + i, block, i, number);
+}
+
+static bool write_run(void *buf, uint32_t first, uint32_t nr)
+{
+	ssize_t done;
+	uint32_t i;
+
+	for (i = 0; i < nr; i++) {
+		uint64_t number = __atomic_add_fetch(&state->next, 1,
+						     __ATOMIC_RELAXED);
+
+		make_block((char *)buf + i * BLOCK, first + i, number);
+		__atomic_store_n(&state->sent[first + i], number,
+				 __ATOMIC_RELEASE);
+	}
+	done = pwrite(disk, buf, (size_t)nr * BLOCK, (off_t)first * BLOCK);
+	for (i = 0; i < nr && done >= (ssize_t)(i + 1) * BLOCK; i++)
+		__atomic_store_n(&state->acknowledged[first + i],
+				 state->sent[first + i], __ATOMIC_RELEASE);
+	return done == (ssize_t)nr * BLOCK;
+}
+
+static void *writer(void *arg)
+{
+	uint32_t first = (uintptr_t)arg * BLOCKS_EACH;
+	uint64_t seed = mix(state->next + first) | 1;
+	void *buf = aligned_alloc(BLOCK, MAX_RUN * BLOCK);
+	bool good = true;
+
+	if (!buf)
+		err(1, "aligned_alloc");
+	while (good && !__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		uint32_t at, nr;
+
+		seed = mix(seed + 1);
+		nr = seed % 4 ? 1 : 1 + (seed >> 8) % MAX_RUN;
+		at = (seed >> 16) % (BLOCKS_EACH - nr + 1);
+		good = write_run(buf, first + at, nr);
+	}
+	free(buf);
+	return NULL;
+}
+
+static void write_all(void)
+{
+	pthread_t threads[THREADS];
+	struct sigaction action = { .sa_handler = end };
+	uintptr_t i;
+
+	sigaction(SIGTERM, &action, NULL);
+	for (i = 0; i < THREADS; i++)
+		if (pthread_create(&threads[i], NULL, writer, (void *)i))
+			errx(1, "no thread");
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void init(void)
+{
+	void *buf = aligned_alloc(BLOCK, MAX_RUN * BLOCK);
+	uint32_t at;
+
+	for (at = 0; at < BLOCKS; at += MAX_RUN)
+		if (!write_run(buf, at, MAX_RUN))
+			err(1, "write of block %u", at);
+	free(buf);
+}
+
+static void check(void)
+{
+	struct sector sectors[BLOCK / SECTOR]
+		__attribute__((aligned(BLOCK)));
+	struct sector wanted;
+	unsigned int open = 0, kept = 0, bad = 0;
+	uint32_t block, i;
+
+	for (block = 0; block < BLOCKS; block++) {
+		uint64_t sent = state->sent[block];
+		uint64_t acknowledged = state->acknowledged[block];
+		uint64_t least = UINT64_MAX, most = 0;
+
+		if (pread(disk, sectors, BLOCK, (off_t)block * BLOCK) != BLOCK)
+			err(1, "read of block %u", block);
+		for (i = 0; i < BLOCK / SECTOR; i++) {
+			uint64_t number = sectors[i].number;
+
+			make_sector(&wanted, block, i, number);
+			if (number < acknowledged || number > sent ||
+			    memcmp(&wanted, &sectors[i], SECTOR)) {
+				if (bad++ < 10)
+					printf("block %u, sector %u: number %llu (of block %u, sector %u), acknowledged %llu, sent %llu\n",
+					       block, i,
+					       (unsigned long long)number,
+					       sectors[i].block,
+					       sectors[i].sector,
+					       (unsigned long long)acknowledged,
+					       (unsigned long long)sent);
+				continue;
+			}
+			if (number < least)
+				least = number;
+			if (number > most)
+				most = number;
+		}
+		if (sent != acknowledged) {
+			open++;
+			kept += most == sent;
+		}
+		/* From now on this is what it holds */
+		state->acknowledged[block] = least;
+		state->sent[block] = most;
+	}
+	printf("%llu blocks written so far, %u of %u were on their way at the end, of which %u are there\n",
+	       (unsigned long long)state->next, open, BLOCKS, kept);
+	if (bad)
+		errx(1, "%u sectors are wrong", bad);
+}
+
+int main(int argc, char **argv)
+{
+	int fd;
+
+	if (argc != 4)
+		errx(2, "usage: %s DISK STATE init|write|check", argv[0]);
+	disk = open(argv[1], O_RDWR | O_DIRECT);
+	fd = open(argv[2], O_RDWR | O_CREAT, 0600);
+	if (disk < 0 || fd < 0 || ftruncate(fd, sizeof(*state)))
+		err(1, "%s or %s", argv[1], argv[2]);
+	state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     fd, 0);
+	if (state == MAP_FAILED)
+		err(1, "mmap");
+	if (!strcmp(argv[3], "init"))
+		init();
+	else if (!strcmp(argv[3], "write"))
+		write_all();
+	else
+		check();
+	return 0;
+}
