@@ -13,7 +13,7 @@
 
 #define AREA_BYTES	(128ULL << 20)
 #define MAX_DEPTH	1023
-#define MAX_BYTES	(1U << 20)
+#define MAX_BYTES	0x100000U
 /* Between two looks at the clock */
 #define LOOKS		256
 
