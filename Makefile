@@ -7,8 +7,11 @@
 running := $(shell uname -r)
 kdir = $(or $(KDIR),/lib/modules/$(running)/build)
 
+# Not include/config/kernel.release, where Debian has another version.
+kdir_release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' '$(KDIR)/include/generated/utsrelease.h')
+
 # The kernel of the VM. Asked for once, and only by the targets that use it.
-KERNEL ?= $(eval KERNEL := $(if $(KDIR),$(shell cat '$(KDIR)/include/config/kernel.release'),$(shell scripts/kernel-default)))$(KERNEL)
+KERNEL ?= $(eval KERNEL := $(if $(KDIR),$(kdir_release),$(shell scripts/kernel-default)))$(KERNEL)
 vm_kdir = $(or $(KDIR),$(shell scripts/kernels kdir '$(or $(KERNEL),$(error no kernel to build nvmev.ko for))'))
 BUILD ?= build/$(KERNEL)
 sources := Kbuild $(wildcard *.c *.h)
@@ -29,8 +32,7 @@ modules: ## build nvmev.ko here, for the running kernel or KDIR=DIR; LLVM= CC= W
 modules_install: modules ## install nvmev.ko where modprobe finds it; KDIR=DIR, INSTALL_MOD_PATH= as in kbuild
 	$(MAKE) -C $(kdir) M=$(CURDIR) modules_install
 
-# Not include/config/kernel.release, where Debian has another version.
-release = $(if $(KDIR),$(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' '$(KDIR)/include/generated/utsrelease.h'),$(running))
+release = $(if $(KDIR),$(kdir_release),$(running))
 package = KERNEL_RELEASE='$(release)' PREFIX='$(prefix)' DESTDIR='$(DESTDIR)' scripts/package/install
 
 .PHONY: install
@@ -63,7 +65,7 @@ demo: ## boot the VM, load nvmev and show the device at work; KERNEL=VERSION
 	@scripts/demo
 
 .PHONY: test
-test: ## run the tests, in the VM where they need it; T=NAME runs one, SUITE=NAME, KERNEL=VERSION, KERNELS="NAME..."
+test: ## run the tests, in the VM where they need it; T=NAME runs one, SUITE=NAME, KERNEL=VERSION, KERNELS="NAME...", MEMORY=kernel
 	@scripts/setup test
 	@tests/run
 
