@@ -133,13 +133,21 @@ static struct notifier_block nvmev_cpu_notifier = {
 	.notifier_call = nvmev_cpu_notify,
 };
 
-int cpuhp_setup_state_nocalls(enum cpuhp_state state, const char *name,
-			      int (*startup)(unsigned int cpu),
-			      int (*teardown)(unsigned int cpu))
+int cpuhp_setup_state(enum cpuhp_state state, const char *name,
+		      int (*startup)(unsigned int cpu),
+		      int (*teardown)(unsigned int cpu))
 {
+	unsigned int cpu;
+	int err;
+
 	nvmev_cpu_startup = startup;
 	nvmev_cpu_teardown = teardown;
-	return register_cpu_notifier(&nvmev_cpu_notifier);
+	cpu_notifier_register_begin();
+	for_each_online_cpu(cpu)
+		startup(cpu);
+	err = __register_cpu_notifier(&nvmev_cpu_notifier);
+	cpu_notifier_register_done();
+	return err;
 }
 
 void cpuhp_remove_state_nocalls(enum cpuhp_state state)

@@ -249,9 +249,9 @@ int region_intersects(resource_size_t start, size_t size, unsigned long flags,
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 8, 0)
 #define NVMEV_COMPAT_CPUHP
 #define CPUHP_AP_ONLINE_DYN	CPUHP_ONLINE
-int cpuhp_setup_state_nocalls(enum cpuhp_state state, const char *name,
-			      int (*startup)(unsigned int cpu),
-			      int (*teardown)(unsigned int cpu));
+int cpuhp_setup_state(enum cpuhp_state state, const char *name,
+		      int (*startup)(unsigned int cpu),
+		      int (*teardown)(unsigned int cpu));
 void cpuhp_remove_state_nocalls(enum cpuhp_state state);
 #endif
 

@@ -801,8 +801,12 @@ static int __init nvmev_init(void)
 		if (err)
 			goto stop_devices;
 	}
-	err = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "nvmev:online",
-					nvmev_cpu_online, nvmev_cpu_offline);
+	/*
+	 * With calls for those that are online: a CPU may have gone and come
+	 * back since it was looked at, and taken its thread's place with it.
+	 */
+	err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "nvmev:online",
+				nvmev_cpu_online, nvmev_cpu_offline);
 	if (err < 0) {
 		pr_err("CPU hotplug cannot be followed: error %d\n", err);
 		goto stop_devices;
