@@ -296,6 +296,16 @@ static inline int nvmev_hotadd(int node, u64 start, u64 size)
 	return -EOPNOTSUPP;
 }
 
+static inline bool nvmev_direct_map_coarse(u64 start, u64 size)
+{
+	return false;
+}
+
+static inline int nvmev_direct_map_split(u64 start)
+{
+	return -EOPNOTSUPP;
+}
+
 /* What asks for these is not reached then; 4.6 and 4.13 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 6, 0)
 #define si_mem_available()	global_page_state(NR_FREE_PAGES)
@@ -309,6 +319,7 @@ static inline struct page *pfn_to_online_page(unsigned long pfn)
 #else
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
+#include <linux/set_memory.h>
 
 static inline const char *nvmev_hotremove_lacks(void)
 {
@@ -337,6 +348,33 @@ static inline int nvmev_hotadd(int node, u64 start, u64 size)
 	return add_memory(node, start, size, MHP_NONE);
 #endif
 }
+
+/*
+ * No kernel so far, up to 7.3, can take a part out of a page of a gigabyte in
+ * the direct map: remove_pud_table() takes such an entry for that of a table,
+ * and clears what the memory at its address holds. Memory that is hot-added is
+ * removed as it was added, so that nobody else gets there.
+ */
+static inline bool nvmev_direct_map_coarse(u64 start, u64 size)
+{
+	unsigned int level;
+
+	return (start | size) & ~PUD_MASK &&
+	       lookup_address((unsigned long)__va(start), &level) &&
+	       level >= PG_LEVEL_1G;
+}
+
+/*
+ * One small page with another attribute, and the kernel splits the large one
+ * around it; it stays so. That page must be nobody's meanwhile.
+ */
+static inline int nvmev_direct_map_split(u64 start)
+{
+	unsigned long addr = (unsigned long)__va(start);
+	int err = set_memory_uc(addr, 1);
+
+	return err ?: set_memory_wb(addr, 1);
+}
 #endif
 
 /* 4.6 exports what an irq domain on top of another needs */
@@ -356,11 +394,6 @@ static inline int nvmev_hotadd(int node, u64 start, u64 size)
 	irq_domain_alloc_fwnode((void *)(name))
 #endif
 
-/* 5.10 has it exported */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
-#define phys_to_target_node(start)	NUMA_NO_NODE
-#endif
-
 /* 5.8 leaves the caller a reference of the host bridge */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 8, 0)
 #define NVMEV_COMPAT_ROOT_BUS
@@ -368,6 +401,11 @@ struct pci_bus;
 void nvmev_pci_remove_root_bus(struct pci_bus *bus);
 #else
 #define nvmev_pci_remove_root_bus	pci_remove_root_bus
+#endif
+
+/* 5.10 has it exported */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
+#define phys_to_target_node(start)	NUMA_NO_NODE
 #endif
 
 #endif /* _NVMEV_COMPAT_H */

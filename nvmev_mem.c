@@ -19,8 +19,10 @@
 #include <linux/ioport.h>
 #include <linux/kernel.h>
 #include <linux/kthread.h>
+#include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
+#include <linux/notifier.h>
 #include <linux/pfn.h>
 #include <linux/string.h>
 #include <linux/topology.h>
@@ -72,15 +74,115 @@ static int nvmev_mem_check_reserved(const struct nvmev_dev *dev)
  * struct nvmev_mem_removal - a block that is to be taken
  * @start: its first byte
  * @node: its NUMA node
- * @err: what came of it
+ * @state: to take it out of use with, when its part of the direct map has to be
+ *         split before; else NULL
+ * @notifier: for that moment
+ * @split: what came of the split
+ * @err: what came of it all
  * @done: completed when @err is there
  */
 struct nvmev_mem_removal {
 	u64 start;
 	int node;
+	struct file *state;
+	struct notifier_block notifier;
+	int split;
 	int err;
 	struct completion done;
 };
+
+/* Not for threads of the kernel, which see no file system from 7.0 on */
+static struct file *nvmev_mem_open_state(u64 start)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path),
+		 "/sys/devices/system/memory/memory%llu/state",
+		 start / nvmev_hotremove_block_bytes());
+	return filp_open(path, O_WRONLY, 0);
+}
+
+/* Asks for another state of a block as a person would */
+static int nvmev_mem_set_state(struct file *file, const char *state)
+{
+	ssize_t written;
+	loff_t pos = 0;
+
+	for (;;) {
+		written = kernel_write(file, state, strlen(state), &pos);
+		if (written != -ERESTARTNOINTR)
+			return min_t(ssize_t, written, 0);
+		/* Other hotplug is going on: to be tried again, no signal */
+		recalc_sigpending();
+	}
+}
+
+/* Brings a block into use. udev may have been faster. */
+static int nvmev_mem_online_block(u64 start, bool movable)
+{
+	struct file *file;
+	int err;
+
+	if (pfn_to_online_page(PHYS_PFN(start)))
+		return 0;
+	file = nvmev_mem_open_state(start);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	err = nvmev_mem_set_state(file, movable ? "online_movable" :
+					"online_kernel");
+	filp_close(file, NULL);
+	if (pfn_to_online_page(PHYS_PFN(start)))
+		return 0;
+	return err ?: -EIO;
+}
+
+static void nvmev_mem_put_online(u64 start, bool movable)
+{
+	u64 block = nvmev_hotremove_block_bytes();
+	int err = nvmev_mem_online_block(start, movable);
+
+	if (err)
+		pr_err("[%#llx-%#llx] is the kernel's again, but not in use: error %d; write online to /sys/devices/system/memory/memory%llu/state\n",
+		       start, start + block - 1, err, start / block);
+}
+
+/*
+ * A block has just been emptied: no page of it is anybody's, their structures
+ * are still whole, and nobody can bring it back now.
+ */
+static int nvmev_mem_notify(struct notifier_block *notifier,
+			    unsigned long action, void *data)
+{
+	struct nvmev_mem_removal *removal =
+		container_of(notifier, struct nvmev_mem_removal, notifier);
+	const struct memory_notify *range = data;
+
+	if (action == MEM_OFFLINE &&
+	    range->start_pfn == PHYS_PFN(removal->start))
+		removal->split = nvmev_direct_map_split(removal->start);
+	return NOTIFY_OK;
+}
+
+/* Makes the direct map of a block such that the kernel can take it out */
+static int nvmev_mem_split(struct nvmev_mem_removal *removal)
+{
+	int err;
+
+	removal->split = -EBUSY;
+	removal->notifier.notifier_call = nvmev_mem_notify;
+	err = register_memory_notifier(&removal->notifier);
+	if (err)
+		return err;
+	err = nvmev_mem_set_state(removal->state, "offline");
+	unregister_memory_notifier(&removal->notifier);
+	if (err)
+		return err;
+	if (!removal->split &&
+	    nvmev_direct_map_coarse(removal->start,
+				    nvmev_hotremove_block_bytes()))
+		return -EOPNOTSUPP;
+	return removal->split;
+}
 
 /*
  * In a thread of its own, because the kernel gives a block up only when the
@@ -89,10 +191,15 @@ struct nvmev_mem_removal {
 static int nvmev_mem_remove_thread(void *data)
 {
 	struct nvmev_mem_removal *removal = data;
+	int err = 0;
 
 	allow_signal(SIGKILL);
-	removal->err = nvmev_hotremove(removal->node, removal->start,
-				       nvmev_hotremove_block_bytes());
+	if (removal->state)
+		err = nvmev_mem_split(removal);
+	if (!err)
+		err = nvmev_hotremove(removal->node, removal->start,
+				      nvmev_hotremove_block_bytes());
+	removal->err = err;
 	complete(&removal->done);
 	return 0;
 }
@@ -101,16 +208,28 @@ static int nvmev_mem_remove_thread(void *data)
  * Tries to take a block; @removal->err says whether it is ours. Returns -errno
  * when no other block is to be tried: the loader was killed, or is out of means.
  */
-static int nvmev_mem_remove_block(struct nvmev_mem_removal *removal)
+static int nvmev_mem_remove_block(struct nvmev_mem_removal *removal,
+				  bool movable)
 {
 	struct task_struct *task;
+	int err = 0;
 	long left;
 
+	removal->state = NULL;
+	if (nvmev_direct_map_coarse(removal->start,
+				    nvmev_hotremove_block_bytes())) {
+		removal->state = nvmev_mem_open_state(removal->start);
+		if (IS_ERR(removal->state)) {
+			removal->err = PTR_ERR(removal->state);
+			return 0;
+		}
+	}
 	init_completion(&removal->done);
 	task = kthread_create(nvmev_mem_remove_thread, removal, "nvmev/mem");
 	if (IS_ERR(task)) {
-		removal->err = PTR_ERR(task);
-		return removal->err;
+		err = PTR_ERR(task);
+		removal->err = err;
+		goto close;
 	}
 	get_task_struct(task);
 	wake_up_process(task);
@@ -122,36 +241,18 @@ static int nvmev_mem_remove_block(struct nvmev_mem_removal *removal)
 		send_sig(SIGKILL, task, 1);
 		wait_for_completion(&removal->done);
 	}
+	if (left < 0)
+		err = -EINTR;
 	kthread_stop(task);
 	put_task_struct(task);
-	return left < 0 ? -EINTR : 0;
-}
-
-/* Brings a block into use as a person would. udev may have been faster. */
-static int nvmev_mem_online_block(u64 start, bool movable)
-{
-	const char *state = movable ? "online_movable" : "online_kernel";
-	struct file *file;
-	ssize_t written;
-	loff_t pos = 0;
-	char path[64];
-
-	if (pfn_to_online_page(PHYS_PFN(start)))
-		return 0;
-	snprintf(path, sizeof(path),
-		 "/sys/devices/system/memory/memory%llu/state",
-		 start / nvmev_hotremove_block_bytes());
-	file = filp_open(path, O_WRONLY, 0);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	do {
-		written = kernel_write(file, state, strlen(state), &pos);
-		/* Other hotplug is going on: the kernel asks to try again */
-	} while (written == -ERESTARTNOINTR);
-	filp_close(file, NULL);
-	if (pfn_to_online_page(PHYS_PFN(start)))
-		return 0;
-	return written < 0 ? written : -EIO;
+close:
+	if (removal->state) {
+		/* The kernel itself brings back only what was in use then */
+		if (removal->err)
+			nvmev_mem_put_online(removal->start, movable);
+		filp_close(removal->state, NULL);
+	}
+	return err;
 }
 
 /* Nothing can be done for what the kernel does not take back but to say so */
@@ -166,12 +267,8 @@ static void nvmev_mem_give_back(u64 start, u64 size, int node, bool movable)
 		       start, start + size - 1, err);
 		return;
 	}
-	for (addr = start; addr < start + size; addr += block) {
-		err = nvmev_mem_online_block(addr, movable);
-		if (err)
-			pr_err("[%#llx-%#llx] is the kernel's again, but not in use: error %d; write online to /sys/devices/system/memory/memory%llu/state\n",
-			       addr, addr + block - 1, err, addr / block);
-	}
+	for (addr = start; addr < start + size; addr += block)
+		nvmev_mem_put_online(addr, movable);
 }
 
 /*
@@ -240,7 +337,7 @@ static int nvmev_mem_search(struct nvmev_dev *dev, int node,
 		}
 		for (addr = end; addr > start; addr -= block) {
 			removal.start = addr - block;
-			err = nvmev_mem_remove_block(&removal);
+			err = nvmev_mem_remove_block(&removal, movable);
 			(*tried)++;
 			if (err || removal.err)
 				break;
