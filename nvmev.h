@@ -249,7 +249,8 @@ struct nvmev_ring {
  * @phase: the phase tag of the next entry
  * @tail: the next entry to write
  * @head: the host's head as last read from the doorbell
- * @bad_head: the last head value that was refused, to report it once
+ * @bad_head: the last head that cannot be; the controller thread's
+ * @bad_looks: how often that has been seen in a row; as @bad_head
  * @doorbell: head doorbell, in the BAR or the host's memory
  * @nr_sqs: submission queues that complete here; the controller thread's
  * @unsignalled: completions posted since the last interrupt
@@ -268,6 +269,7 @@ struct nvmev_cq {
 	u32 tail;
 	u32 head;
 	u32 bad_head;
+	u8 bad_looks;
 	__le32 *doorbell;
 	unsigned int nr_sqs;
 	unsigned int unsignalled;
@@ -296,7 +298,7 @@ struct nvmev_mark {
  * @passed_over: weighted round robin: nothing could be fetched in this round
  * @head: the next entry to fetch
  * @tail: the host's tail as last read from the doorbell
- * @bad_tail: the last tail value that was refused, to report it once
+ * @stopped: the host wrote a tail that cannot be: nothing more is fetched
  * @doorbell: tail doorbell, in the BAR or the host's memory
  * @ios: one command for each entry of the ring, NULL for the admin queue
  * @free: those of @ios that are not in use
@@ -311,9 +313,9 @@ struct nvmev_sq {
 	u16 qid;
 	u8 priority;
 	bool passed_over;
+	bool stopped;
 	u32 head;
 	u32 tail;
-	u32 bad_tail;
 	__le32 *doorbell;
 	struct nvmev_io *ios;
 	struct list_head free;
@@ -335,7 +337,7 @@ struct nvmev_sq *nvmev_sq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
 void nvmev_sq_use_shadow(struct nvmev_dev *dev, struct nvmev_sq *sq);
 void nvmev_sq_destroy(struct nvmev_sq *sq);
 u32 nvmev_sq_pending(struct nvmev_dev *dev, struct nvmev_sq *sq);
-void nvmev_sq_set_tail(struct nvmev_dev *dev, struct nvmev_sq *sq, u32 tail);
+bool nvmev_sq_set_tail(struct nvmev_dev *dev, struct nvmev_sq *sq, u32 tail);
 
 /* Entries not yet fetched, by the tail as last read */
 static inline u32 nvmev_sq_left(const struct nvmev_sq *sq)
@@ -350,6 +352,7 @@ u64 nvmev_sq_seen_ns(struct nvmev_sq *sq, u64 now_ns);
 void nvmev_sq_fetch(struct nvmev_sq *sq, struct nvme_command *cmd);
 void nvmev_sq_unfetch(struct nvmev_sq *sq, u64 seen_ns);
 bool nvmev_cq_full(struct nvmev_dev *dev, struct nvmev_cq *cq);
+bool nvmev_cq_bad_head(struct nvmev_dev *dev, struct nvmev_cq *cq);
 u32 nvmev_cq_room(struct nvmev_dev *dev, struct nvmev_cq *cq);
 void nvmev_cq_post(struct nvmev_cq *cq, const struct nvmev_sq *sq, __le16 cid,
 		   u32 result, u16 status);
@@ -873,7 +876,8 @@ struct nvmev_pci;
  * @enabled: admin queue and workers are live; the controller thread's
  * @wrr: weighted round robin; set while no worker has a queue
  * @events: bits of enum nvmev_event, set by anyone
- * @doorbells_ns: when unused doorbells were last looked at; as above
+ * @doorbells_ns: when doorbells were last looked at; the controller thread's
+ * @unused_reg: the next register without a use to be looked at; as above
  * @reset_done: completed by the controller thread for NVMEV_EVENT_RESET
  * @admin: the admin command set
  * @queues_lock: held by the controller thread to change @sqs, and by readers
@@ -913,6 +917,7 @@ struct nvmev_dev {
 	bool wrr;
 	unsigned long events;
 	u64 doorbells_ns;
+	unsigned int unused_reg;
 	struct completion reset_done;
 	struct nvmev_admin admin;
 	struct mutex queues_lock; /* membership of @sqs */
@@ -944,9 +949,15 @@ void nvmev_ctrl_reset(struct nvmev_dev *dev);
 void nvmev_ctrl_reset_registers(struct nvmev_dev *dev);
 void nvmev_ctrl_decode(struct nvmev_dev *dev, bool on);
 
-/*
- * Whether what was read from the BAR just now was the host's to write: a thread
- * may have begun to look before nvmev_ctrl_decode() and read what came after.
+/**
+ * nvmev_ctrl_decodes() - whether what was just read from the BAR counts
+ * @dev: the device
+ *
+ * A thread may have begun to look before nvmev_ctrl_decode() took the BAR away
+ * and have read what was written after.
+ *
+ * Context: any, after the read.
+ * Return: false when the BAR is gone, and what was read may be either.
  */
 static inline bool nvmev_ctrl_decodes(const struct nvmev_dev *dev)
 {

@@ -1193,7 +1193,8 @@ static bool nvmev_worker_look(struct nvmev_worker *worker)
 
 		if (likely(tail == watch->idle))
 			continue;
-		nvmev_sq_set_tail(worker->dev, watch->sq, tail);
+		if (!nvmev_sq_set_tail(worker->dev, watch->sq, tail))
+			continue;
 		watch->idle = tail;
 		if (nvmev_sq_left(watch->sq))
 			ready[nr++] = i;

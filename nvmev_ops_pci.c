@@ -30,6 +30,9 @@
 #define NVMEV_CTRL_IDLE_NS	(2 * NSEC_PER_MSEC)
 #define NVMEV_CTRL_IDLE_SHIFT	4
 
+/* Unused registers looked at in one go, of some 8000 */
+#define NVMEV_UNUSED_LOOKS	64
+
 /* Admin commands executed before the registers are looked at again */
 #define NVMEV_ADMIN_BURST	8
 
@@ -477,6 +480,36 @@ static bool nvmev_ctrl_poll_admin(struct nvmev_dev *dev)
 }
 
 /*
+ * Registers that are reserved, and doorbells of queues that no host can make:
+ * they are many, and nobody waits for them, so that each look takes some.
+ * Returns whether a doorbell was written.
+ */
+static bool nvmev_ctrl_poll_unused(struct nvmev_dev *dev)
+{
+	const unsigned int doorbells_end = NVMEV_BAR_DOORBELLS +
+		2 * (NVMEV_MAX_QUEUES + 1) * sizeof(__le32);
+	bool doorbell = false;
+	unsigned int i;
+
+	for (i = 0; i < NVMEV_UNUSED_LOOKS; i++) {
+		unsigned int reg = dev->unused_reg;
+
+		if (reg < NVME_REG_CMB_END || reg >= NVMEV_BAR_MSIX_TABLE)
+			reg = NVME_REG_CMB_END;
+		else if (reg == NVME_REG_PMRCAP)
+			reg = NVME_REG_PMR_END;
+		else if (reg == NVMEV_BAR_DOORBELLS)
+			reg = doorbells_end;
+		dev->unused_reg = reg + 4;
+		if (likely(!nvmev_reg_read32(dev, reg)))
+			continue;
+		nvmev_reg_keep32(dev, reg, 0);
+		doorbell |= reg >= doorbells_end;
+	}
+	return doorbell;
+}
+
+/*
  * A doorbell of a queue that does not exist reads 0 until the host makes the
  * mistake of writing there (5.2, Write to Invalid Doorbell Register).
  */
@@ -484,13 +517,15 @@ static void nvmev_ctrl_poll_doorbells(struct nvmev_dev *dev)
 {
 	u64 now_ns = nvmev_clock_ns();
 	unsigned int qid;
-	bool bad = false;
+	bool bad, bad_value;
 
 	if (now_ns - dev->doorbells_ns < NVMEV_CTRL_IDLE_NS)
 		return;
 	dev->doorbells_ns = now_ns;
 	nvmev_log_busy(dev, now_ns);
 
+	bad = nvmev_ctrl_poll_unused(dev);
+	bad_value = nvmev_cq_bad_head(dev, dev->admin.cq);
 	for (qid = 1; qid <= NVMEV_MAX_QUEUES; qid++) {
 		__le32 *sq = nvmev_doorbell(dev, qid, false);
 		__le32 *cq = nvmev_doorbell(dev, qid, true);
@@ -503,7 +538,12 @@ static void nvmev_ctrl_poll_doorbells(struct nvmev_dev *dev)
 			WRITE_ONCE(*cq, 0);
 			bad = true;
 		}
+		if (dev->cqs[qid])
+			bad_value |= nvmev_cq_bad_head(dev, dev->cqs[qid]);
 	}
+	if (bad_value)
+		nvmev_admin_event(dev, NVME_AER_TYPE_ERROR,
+				  NVME_AER_ERROR_INVALID_DB_VALUE);
 	if (bad && nvmev_ctrl_decodes(dev))
 		nvmev_admin_event(dev, NVME_AER_TYPE_ERROR,
 				  NVME_AER_ERROR_INVALID_DB_REG);

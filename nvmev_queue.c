@@ -7,8 +7,11 @@
  * Queues are made and destroyed by the controller thread; everything else is
  * called by the one thread that owns the queue. No locks.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/ratelimit.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -154,7 +157,6 @@ struct nvmev_cq *nvmev_cq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
 
 	cq->qid = qid;
 	cq->phase = NVME_CQE_PHASE;
-	cq->bad_head = U32_MAX;
 	cq->doorbell = nvmev_new_doorbell(dev, qid, true);
 	INIT_LIST_HEAD(&cq->blocked);
 	INIT_LIST_HEAD(&cq->signal);
@@ -221,7 +223,6 @@ struct nvmev_sq *nvmev_sq_create(struct nvmev_dev *dev, u16 qid, u64 addr,
 
 	sq->qid = qid;
 	sq->cq = cq;
-	sq->bad_tail = U32_MAX;
 	sq->doorbell = nvmev_new_doorbell(dev, qid, false);
 	cq->nr_sqs++;
 	return sq;
@@ -250,27 +251,47 @@ void nvmev_sq_destroy(struct nvmev_sq *sq)
 	kfree(sq);
 }
 
+/* Nothing more is consumed, until the host has made the queue anew: 4.1 */
+static void nvmev_sq_stop(struct nvmev_dev *dev, struct nvmev_sq *sq, u32 tail)
+{
+	pr_warn_ratelimited("%ssubmission queue %u stops until it is made anew: tail %u was written to its doorbell, after %u, with head %u of %u entries\n",
+			    dev->config.label, sq->qid, tail, sq->tail,
+			    sq->head, sq->ring.size);
+	sq->stopped = true;
+	sq->tail = sq->head;
+	sq->nr_marks = 0;
+	nvmev_ctrl_event(dev, NVMEV_EVENT_BAD_DOORBELL_VALUE);
+}
+
 /**
  * nvmev_sq_set_tail() - take a tail that was read from the doorbell
  * @dev: the device
  * @sq: the queue
  * @tail: the tail
  *
- * One outside of the queue is reported and otherwise ignored (5.2, Invalid
- * Doorbell Write Value).
+ * One outside of the queue, or with more entries than it has, is an Invalid
+ * Doorbell Write Value: it is reported, and the queue stops (4.1, 5.2).
  *
  * Context: the owner of the queue.
+ * Return: false when the BAR has gone since, and nobody knows whether the host
+ * wrote the tail before or after: it is to be read again when the BAR is back.
  */
-void nvmev_sq_set_tail(struct nvmev_dev *dev, struct nvmev_sq *sq, u32 tail)
+bool nvmev_sq_set_tail(struct nvmev_dev *dev, struct nvmev_sq *sq, u32 tail)
 {
-	if (tail == sq->tail || !nvmev_ctrl_decodes(dev))
-		return;
-	if (likely(tail < sq->ring.size)) {
+	u32 size = sq->ring.size, added;
+
+	if (tail == sq->tail)
+		return true;
+	if (!nvmev_ctrl_decodes(dev))
+		return false;
+	if (unlikely(sq->stopped))
+		return true;
+	added = tail > sq->tail ? tail - sq->tail : size - sq->tail + tail;
+	if (likely(tail < size && nvmev_sq_left(sq) + added < size))
 		sq->tail = tail;
-	} else if (tail != sq->bad_tail) {
-		sq->bad_tail = tail;
-		nvmev_ctrl_event(dev, NVMEV_EVENT_BAD_DOORBELL_VALUE);
-	}
+	else
+		nvmev_sq_stop(dev, sq, tail);
+	return true;
 }
 
 /**
@@ -390,15 +411,45 @@ bool nvmev_cq_full(struct nvmev_dev *dev, struct nvmev_cq *cq)
 	head = le32_to_cpu(READ_ONCE(*cq->doorbell));
 	if (head == cq->head || !nvmev_ctrl_decodes(dev))
 		return true;
-	if (unlikely(head >= cq->ring.size)) {
-		if (head != cq->bad_head) {
-			cq->bad_head = head;
-			nvmev_ctrl_event(dev, NVMEV_EVENT_BAD_DOORBELL_VALUE);
-		}
+	/* nvmev_cq_bad_head() reports it */
+	if (unlikely(head >= cq->ring.size))
 		return true;
-	}
-	cq->head = head;
+	WRITE_ONCE(cq->head, head);
 	return next == head;
+}
+
+/**
+ * nvmev_cq_bad_head() - whether the head doorbell has a value that cannot be
+ * @dev: the device
+ * @cq: the queue
+ *
+ * Outside of the queue, or beyond what was posted (5.2, Invalid Doorbell Write
+ * Value). The owner of the queue goes on meanwhile: only what is found twice in
+ * a row counts.
+ *
+ * Context: the controller thread, now and then.
+ * Return: true when there is one, once for each value.
+ */
+bool nvmev_cq_bad_head(struct nvmev_dev *dev, struct nvmev_cq *cq)
+{
+	u32 size = cq->ring.size, head, tail, value;
+	bool bad;
+
+	head = READ_ONCE(cq->head);
+	value = le32_to_cpu(READ_ONCE(*cq->doorbell));
+	/* What the host has seen posted before it wrote is in the tail by now */
+	smp_rmb();
+	tail = READ_ONCE(cq->tail);
+	bad = value >= size ||
+	      (value + size - head) % size > (tail + size - head) % size;
+	if (likely(!bad) || !nvmev_ctrl_decodes(dev)) {
+		cq->bad_looks = 0;
+		return false;
+	}
+	if (value != cq->bad_head)
+		cq->bad_looks = 0;
+	cq->bad_head = value;
+	return cq->bad_looks < 2 && ++cq->bad_looks == 2;
 }
 
 /**
@@ -413,7 +464,7 @@ u32 nvmev_cq_room(struct nvmev_dev *dev, struct nvmev_cq *cq)
 	u32 head = le32_to_cpu(READ_ONCE(*cq->doorbell));
 
 	if (likely(head < cq->ring.size) && nvmev_ctrl_decodes(dev))
-		cq->head = head;
+		WRITE_ONCE(cq->head, head);
 	return (cq->head + cq->ring.size - cq->tail - 1) % cq->ring.size;
 }
 
