@@ -176,7 +176,7 @@ u16 nvmev_ns_create(struct nvmev_dev *dev, u64 nr_lba, u8 lba_shift,
 /**
  * nvmev_ns_delete() - give a namespace's storage back
  * @dev: the device
- * @ns: the namespace; its commands end with Invalid Namespace
+ * @ns: the namespace; its commands end as later ones will
  *
  * Context: the controller thread, sleeps.
  */
@@ -212,7 +212,7 @@ static void nvmev_ns_drop_all(struct nvmev_dev *dev, struct nvmev_ns *ns,
 /**
  * nvmev_ns_set_attached() - attach or detach a namespace
  * @dev: the device
- * @ns: the namespace; detached, its commands end with Invalid Namespace
+ * @ns: the namespace; detached, its commands end as later ones will
  * @attached: which
  *
  * Context: the controller thread, sleeps.
@@ -223,7 +223,7 @@ void nvmev_ns_set_attached(struct nvmev_dev *dev, struct nvmev_ns *ns,
 	/* Pairs with the acquire in nvmev_ns_find() */
 	smp_store_release(&ns->attached, attached);
 	if (!attached)
-		nvmev_ns_drop_all(dev, ns, NVME_SC_INVALID_NS | NVME_SC_DNR);
+		nvmev_ns_drop_all(dev, ns, nvmev_ns_missing(ns->nsid));
 }
 
 /**
@@ -278,21 +278,26 @@ static bool nvmev_extent_overlaps(const struct nvmev_extent *extent, u64 lba,
  * @ns: the namespace
  * @lba: the first block
  * @nr: how many
+ * @first: set to the first of them that was, if any was
  *
  * Context: a worker.
  */
-bool nvmev_ns_is_bad(struct nvmev_ns *ns, u64 lba, u64 nr)
+bool nvmev_ns_is_bad(struct nvmev_ns *ns, u64 lba, u64 nr, u64 *first)
 {
-	bool bad = false;
+	u64 found = U64_MAX;
 	unsigned int i;
 
 	if (likely(!READ_ONCE(ns->nr_bad)))
 		return false;
 	spin_lock(&ns->bad_lock);
 	for (i = 0; i < ns->nr_bad; i++)
-		bad |= nvmev_extent_overlaps(&ns->bad[i], lba, nr);
+		if (nvmev_extent_overlaps(&ns->bad[i], lba, nr))
+			found = min(found, max(lba, ns->bad[i].lba));
 	spin_unlock(&ns->bad_lock);
-	return bad;
+	if (found == U64_MAX)
+		return false;
+	*first = found;
+	return true;
 }
 
 static void nvmev_ns_clear_bad_locked(struct nvmev_ns *ns, u64 lba, u64 nr)

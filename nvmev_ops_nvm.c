@@ -157,6 +157,19 @@ static u16 nvmev_nvm_write_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
 	return NVME_SC_SUCCESS;
 }
 
+/* The block of the first byte that differs; the host may change it meanwhile */
+static void nvmev_compare_blame(struct nvmev_dev *dev, struct nvmev_io *io,
+				const u8 *storage, const u8 *host, u32 len)
+{
+	u64 offset = storage - (u8 *)dev->storage;
+	u32 i;
+
+	for (i = 0; i < len - 1; i++)
+		if (storage[i] != host[i])
+			break;
+	io->error_lba = (offset + i - io->ns->offset) >> io->ns->lba_shift;
+}
+
 static u16 nvmev_nvm_compare_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
 				   void *storage, u32 len)
 {
@@ -168,8 +181,10 @@ static u16 nvmev_nvm_compare_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
 		status = nvmev_io_piece(dev, io, false, &host, &piece);
 		if (status)
 			return status;
-		if (memcmp(storage, host, piece))
+		if (memcmp(storage, host, piece)) {
+			nvmev_compare_blame(dev, io, storage, host, piece);
 			return NVME_SC_COMPARE_FAILED | NVME_SC_DNR;
+		}
 		storage += piece;
 		len -= piece;
 	}
@@ -181,6 +196,17 @@ static u16 nvmev_nvm_zero_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
 {
 	memset(storage, 0, len);
 	return NVME_SC_SUCCESS;
+}
+
+/* A range of blocks within the namespace; otherwise the first that is not */
+static u16 nvmev_io_check_lbas(struct nvmev_io *io, u64 slba, u64 nlb)
+{
+	u64 nr_lba = io->ns->nr_lba;
+
+	if (likely(slba <= nr_lba && nlb <= nr_lba - slba))
+		return NVME_SC_SUCCESS;
+	io->error_lba = max(slba, nr_lba);
+	return NVME_SC_LBA_RANGE | NVME_SC_DNR;
 }
 
 /* --- Dataset Management, 6.7 ------------------------------------------- */
@@ -199,8 +225,9 @@ static u16 nvmev_nvm_dsm_range(struct nvmev_dev *dev, struct nvmev_io *io,
 		return status;
 	slba = le64_to_cpu(range.slba);
 	nlb = le32_to_cpu(range.nlb);
-	if (slba > ns->nr_lba || nlb > ns->nr_lba - slba)
-		return NVME_SC_LBA_RANGE | NVME_SC_DNR;
+	status = nvmev_io_check_lbas(io, slba, nlb);
+	if (status)
+		return status;
 
 	io->range = index;
 	io->offset = ns->offset + (slba << ns->lba_shift);
@@ -269,7 +296,7 @@ static u16 nvmev_nvm_mark_bad(struct nvmev_io *io)
 /* --- Copy, TP4065 ---------------------------------------------------------- */
 
 /* A source range; the host may have changed it since it was checked */
-static u16 nvmev_copy_range(struct nvmev_dev *dev, const struct nvmev_io *io,
+static u16 nvmev_copy_range(struct nvmev_dev *dev, struct nvmev_io *io,
 			    u32 index, struct nvmev_extent *extent)
 {
 	struct nvme_copy_range range;
@@ -283,10 +310,10 @@ static u16 nvmev_copy_range(struct nvmev_dev *dev, const struct nvmev_io *io,
 	extent->nr = le16_to_cpu(range.nlb) + 1;
 	if (extent->nr > NVMEV_COPY_RANGE_LBAS)
 		return NVME_SC_CMD_SIZE_LIMIT | NVME_SC_DNR;
-	if (extent->lba >= io->ns->nr_lba ||
-	    extent->nr > io->ns->nr_lba - extent->lba)
-		return NVME_SC_LBA_RANGE | NVME_SC_DNR;
-	if (nvmev_ns_is_bad(io->ns, extent->lba, extent->nr))
+	status = nvmev_io_check_lbas(io, extent->lba, extent->nr);
+	if (status)
+		return status;
+	if (nvmev_ns_is_bad(io->ns, extent->lba, extent->nr, &io->error_lba))
 		return NVME_SC_READ_ERROR;
 	return NVME_SC_SUCCESS;
 }
@@ -313,8 +340,9 @@ static u16 nvmev_copy_check(struct nvmev_dev *dev, struct nvmev_io *io)
 	}
 	if (nlb > NVMEV_COPY_LBAS)
 		return NVME_SC_CMD_SIZE_LIMIT | NVME_SC_DNR;
-	if (slba >= ns->nr_lba || nlb > ns->nr_lba - slba)
-		return NVME_SC_LBA_RANGE | NVME_SC_DNR;
+	status = nvmev_io_check_lbas(io, slba, nlb);
+	if (status)
+		return status;
 
 	io->offset = ns->offset + (slba << ns->lba_shift);
 	io->bytes = nlb << ns->lba_shift;
@@ -503,8 +531,9 @@ static u16 nvmev_nvm_check_range(struct nvmev_dev *dev, struct nvmev_io *io)
 	io->units = DIV_ROUND_UP(io->bytes, NVMEV_UNIT);
 	if (io->op->data && io->bytes > NVMEV_MAX_TRANSFER)
 		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
-	if (slba >= ns->nr_lba || nlb > ns->nr_lba - slba)
-		return NVME_SC_LBA_RANGE | NVME_SC_DNR;
+	status = nvmev_io_check_lbas(io, slba, nlb);
+	if (status)
+		return status;
 	io->offset = ns->offset + (slba << ns->lba_shift);
 
 	if (io->op->data) {
@@ -512,7 +541,7 @@ static u16 nvmev_nvm_check_range(struct nvmev_dev *dev, struct nvmev_io *io)
 		if (status)
 			return status;
 	}
-	if (!io->op->write && nvmev_ns_is_bad(ns, slba, nlb))
+	if (!io->op->write && nvmev_ns_is_bad(ns, slba, nlb, &io->error_lba))
 		return NVME_SC_READ_ERROR;
 	return NVME_SC_SUCCESS;
 }
@@ -660,12 +689,25 @@ static void nvmev_io_finish(struct nvmev_worker *worker, struct nvmev_io *io,
 	worker->nr_blocked++;
 }
 
+/* The first block with the error, where it is one of a block (5.14.1.1) */
+static u64 nvmev_io_error_lba(const struct nvmev_io *io)
+{
+	switch (io->status & NVME_SC_MASK) {
+	case NVME_SC_LBA_RANGE:
+	case NVME_SC_READ_ERROR:
+	case NVME_SC_COMPARE_FAILED:
+		return io->error_lba;
+	default:
+		return io->ns && io->op->lba_range ? nvmev_io_lba(io) : 0;
+	}
+}
+
 static void nvmev_io_fail(struct nvmev_worker *worker, struct nvmev_io *io)
 {
 	struct nvmev_sq *sq = io->sq;
 	const struct nvmev_error error = {
 		.location = NVMEV_NO_LOCATION,
-		.lba = nvmev_io_lba(io),
+		.lba = nvmev_io_error_lba(io),
 	};
 
 	nvmev_stat_add(&sq->stat[io->kind].errors, 1);
@@ -679,21 +721,29 @@ static void nvmev_io_fail(struct nvmev_worker *worker, struct nvmev_io *io)
 	nvmev_io_finish(worker, io, 0);
 }
 
-static bool nvmev_due_before(struct timerqueue_head *queue,
-			     const struct nvmev_io *io)
-{
-	const struct timerqueue_node *first = timerqueue_getnext(queue);
-
-	return first &&
-	       (u64)ktime_to_ns(first->expires) <= nvmev_io_due_ns(io);
-}
-
 static bool nvmev_flush_waits_for(const struct nvmev_io *flush,
 				  const struct nvmev_io *io)
 {
 	return io->state == NVMEV_IO_TRANSFER && io->op->write &&
 	       (!flush->ns || flush->ns == io->ns) &&
 	       nvmev_io_due_ns(io) <= nvmev_io_due_ns(flush);
+}
+
+/* The first of @queue that a Flush has to wait for */
+static struct nvmev_io *nvmev_flush_blocker(struct timerqueue_head *queue,
+					    const struct nvmev_io *flush)
+{
+	struct timerqueue_node *node = timerqueue_getnext(queue);
+
+	while (node && (u64)ktime_to_ns(node->expires) <=
+		       nvmev_io_due_ns(flush)) {
+		struct nvmev_io *io = container_of(node, struct nvmev_io, due);
+
+		if (nvmev_flush_waits_for(flush, io))
+			return io;
+		node = timerqueue_iterate_next(node);
+	}
+	return NULL;
 }
 
 /*
@@ -704,21 +754,10 @@ static bool nvmev_flush_waits_for(const struct nvmev_io *flush,
 static bool nvmev_flush_must_wait(struct nvmev_worker *worker,
 				  struct nvmev_io *flush)
 {
-	struct nvmev_sq *sq;
-	u32 i;
-
-	if (likely(!nvmev_due_before(&worker->transfers, flush) &&
-		   !nvmev_due_before(&worker->erasures, flush)))
-		return false;
-	list_for_each_entry(sq, &worker->sqs, node) {
-		for (i = 0; i < sq->ring.size; i++) {
-			if (nvmev_flush_waits_for(flush, &sq->ios[i])) {
-				flush->blocker = &sq->ios[i];
-				return true;
-			}
-		}
-	}
-	return false;
+	flush->blocker = nvmev_flush_blocker(&worker->transfers, flush);
+	if (likely(!flush->blocker))
+		flush->blocker = nvmev_flush_blocker(&worker->erasures, flush);
+	return flush->blocker;
 }
 
 /* Posts those that wait no more; looks for another write only when one is done */
@@ -727,7 +766,7 @@ static void nvmev_worker_check_flushes(struct nvmev_worker *worker)
 	struct nvmev_io *io, *next;
 
 	list_for_each_entry_safe(io, next, &worker->flushes, node) {
-		if (nvmev_flush_waits_for(io, io->blocker) ||
+		if ((io->blocker && nvmev_flush_waits_for(io, io->blocker)) ||
 		    nvmev_flush_must_wait(worker, io))
 			continue;
 		list_del(&io->node);
@@ -1008,9 +1047,7 @@ static bool nvmev_fused_match(const struct nvmev_io *first,
 	       second->cmd.opcode == NVME_NVM_WRITE &&
 	       first->cmd.nsid == second->cmd.nsid &&
 	       first->offset == second->offset &&
-	       first->bytes == second->bytes &&
-	       /* NACWU in Identify Namespace */
-	       first->bytes <= NVME_PAGE_SIZE;
+	       first->bytes == second->bytes;
 }
 
 /* @second is NULL where the next entry is not the other half */
@@ -1029,6 +1066,10 @@ static void nvmev_fused_pair(struct nvmev_dev *dev, struct nvmev_io *first,
 	} else if (!nvmev_fused_match(first, second)) {
 		first->status = NVME_SC_INVALID_FIELD | NVME_SC_DNR;
 		second->status = NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+	} else if (first->bytes > NVME_PAGE_SIZE) {
+		/* NACWU in Identify Namespace, 6.4 */
+		first->status = NVME_SC_ATOMIC_WRITE_UNIT | NVME_SC_DNR;
+		second->status = NVME_SC_ATOMIC_WRITE_UNIT | NVME_SC_DNR;
 	} else {
 		nvmev_fused_execute(dev, first, second);
 	}
@@ -1543,12 +1584,12 @@ static void nvmev_worker_unwatch(struct nvmev_worker *worker,
 static void nvmev_worker_do_del_sq(struct nvmev_worker *worker, void *arg)
 {
 	struct nvmev_sq *sq = arg;
+	struct nvmev_io *io;
 	int kind;
 	u32 i;
 
 	for (i = 0; i < sq->ring.size; i++) {
-		struct nvmev_io *io = &sq->ios[i];
-
+		io = &sq->ios[i];
 		if (io->state == NVMEV_IO_FREE)
 			continue;
 		if (io->op && io->op->write)
@@ -1557,6 +1598,10 @@ static void nvmev_worker_do_del_sq(struct nvmev_worker *worker, void *arg)
 		io->state = NVMEV_IO_FREE;
 		nvmev_stat_add(&worker->stat[io->kind].in_flight, -1);
 	}
+	/* The queue's memory may be gone when this call has ended */
+	list_for_each_entry(io, &worker->flushes, node)
+		if (io->blocker && io->blocker->sq == sq)
+			io->blocker = NULL;
 	list_del_init(&sq->node);
 	nvmev_worker_unwatch(worker, sq);
 	/* What it counted stays in the sums */
