@@ -41,6 +41,8 @@
 /* 2048 vectors are the most MSI-X can have; doorbells and table have room */
 #define NVMEV_MAX_QUEUES	256
 #define NVMEV_MAX_VECTORS	(NVMEV_MAX_QUEUES + 1)
+/* Messages that MSI can have at most */
+#define NVMEV_MAX_MSI		32
 #define NVMEV_MAX_WORKERS	64
 #define NVMEV_MAX_DEVICES	8
 
@@ -443,7 +445,7 @@ void nvmev_ns_ready(struct nvmev_ns *ns);
 u16 nvmev_ns_busy(struct nvmev_ns *ns);
 u16 nvmev_ns_missing(u32 nsid);
 void nvmev_ns_set_format(struct nvmev_ns *ns, u8 lba_shift);
-bool nvmev_ns_is_bad(struct nvmev_ns *ns, u64 lba, u64 nr);
+bool nvmev_ns_is_bad(struct nvmev_ns *ns, u64 lba, u64 nr, u64 *first);
 u16 nvmev_ns_mark_bad(struct nvmev_ns *ns, u64 lba, u64 nr);
 void nvmev_ns_clear_bad(struct nvmev_ns *ns, u64 lba, u64 nr);
 
@@ -483,7 +485,8 @@ enum nvmev_io_state {
  * @units: what it costs in the timing model
  * @range: Dataset Management and Copy: the current range
  * @piece: host memory that @prp gave and that is not used yet
- * @blocker: Flush: a write that it waits for
+ * @blocker: Flush: a write that it waits for, or waited for; NULL: look for one
+ * @error_lba: the block that is to blame, where the status is of a block
  * @second: the piece after @piece, when that is the last
  * @piece_len: length of @piece; Copy: bytes done of the current range
  * @second_len: length of @second
@@ -513,6 +516,7 @@ struct nvmev_io {
 	union {
 		void *piece;
 		struct nvmev_io *blocker;
+		u64 error_lba;
 	};
 	void *second;
 	u32 piece_len;
@@ -778,7 +782,7 @@ struct nvmev_admin {
 /**
  * struct nvmev_error - what the error log says of a command beyond its status
  * @location: the byte of the command that is wrong, or NVMEV_NO_LOCATION
- * @lba: the block that it began with
+ * @lba: the first block with the error, 0 where no block has it
  * @cs: information that is specific to the command
  */
 struct nvmev_error {

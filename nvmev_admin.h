@@ -56,6 +56,8 @@ u16 nvmev_admin_data(struct nvmev_dev *dev, const struct nvme_command *cmd,
 		     u32 len);
 void nvmev_admin_effects(struct nvmev_dev *dev, __le32 *effects);
 void nvmev_admin_clear_events(struct nvmev_dev *dev, u8 lid);
+void nvmev_admin_forget_event(struct nvmev_dev *dev, u8 type);
+u16 nvmev_max_vector(const struct nvmev_dev *dev);
 void nvmev_pad_string(char *field, size_t size, const char *string);
 
 nvmev_admin_fn nvmev_admin_identify;

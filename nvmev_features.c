@@ -119,7 +119,7 @@ static u16 nvmev_feature_value(struct nvmev_dev *dev,
 		break;
 	case NVME_FEAT_IRQ_CONFIG:
 		vector = cdw11;
-		if (vector > dev->config.queues)
+		if (vector > nvmev_max_vector(dev))
 			return nvmev_blame(result, NVMEV_AT(cdw11),
 					   NVME_SC_INVALID_FIELD);
 		*value = vector |
@@ -275,6 +275,19 @@ static u16 nvmev_set_num_queues(struct nvmev_dev *dev, u32 cdw11,
 	return NVME_SC_SUCCESS;
 }
 
+/* By the admin queue, or an I/O completion queue, 5.21.1.9 */
+static bool nvmev_vector_used(const struct nvmev_dev *dev, u16 vector)
+{
+	unsigned int qid;
+
+	if (!vector)
+		return true;
+	for (qid = 1; qid <= dev->config.queues; qid++)
+		if (dev->cqs[qid] && dev->cqs[qid]->vector == vector)
+			return true;
+	return false;
+}
+
 static u16 nvmev_set_temp_threshold(struct nvmev_dev *dev, u32 cdw11,
 				    struct nvmev_admin_result *result)
 {
@@ -382,6 +395,9 @@ u16 nvmev_admin_set_features(struct nvmev_dev *dev,
 		WRITE_ONCE(features->irq_coalesce, cdw11 & 0xffff);
 		break;
 	case NVME_FEAT_IRQ_CONFIG:
+		if (!nvmev_vector_used(dev, vector))
+			return nvmev_blame(result, NVMEV_AT(cdw11),
+					   NVME_SC_INVALID_FIELD);
 		WRITE_ONCE(features->irq_no_coalesce[vector],
 			   cdw11 >> 16 & 1);
 		break;

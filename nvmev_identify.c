@@ -203,6 +203,8 @@ u16 nvmev_admin_identify(struct nvmev_dev *dev, const struct nvme_command *cmd,
 			nvmev_identify_ns(dev, allocated, buf);
 		break;
 	case NVME_ID_CNS_NS_CTRL_LIST:
+		if (nsid == NVME_NSID_ALL)
+			return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
 		if (!valid)
 			return NVME_SC_INVALID_NS | NVME_SC_DNR;
 		nvmev_identify_ctrl_list(cntid, ns, buf);

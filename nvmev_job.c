@@ -211,10 +211,15 @@ u16 nvmev_admin_format(struct nvmev_dev *dev, const struct nvme_command *cmd,
 		/* FFFFFFFFh: all that are attached */
 		if (!ns->attached || (nsid != NVME_NSID_ALL && ns->nsid != nsid))
 			continue;
-		nvmev_self_test_abort_ns(dev, ns->nsid,
-					 NVME_SELF_TEST_BY_FORMAT);
-		nvmev_ns_quiesce(dev, ns, NVME_SC_FORMAT_IN_PROGRESS);
+		/* Smaller than one block of the format */
+		if (!(ns->bytes >> nvmev_format_shift(lbaf)))
+			return nvmev_blame(result, NVMEV_AT(cdw10),
+					   NVME_SC_INVALID_FORMAT);
 		__set_bit(i, &nsids);
+	}
+	for_each_set_bit(i, &nsids, NVMEV_MAX_NS) {
+		nvmev_self_test_abort_ns(dev, i + 1, NVME_SELF_TEST_BY_FORMAT);
+		nvmev_ns_quiesce(dev, &dev->ns[i], NVME_SC_FORMAT_IN_PROGRESS);
 	}
 	nvmev_format_start(dev, cmd, nsids, nvmev_format_shift(lbaf));
 	result->held = true;

@@ -10,6 +10,7 @@
  */
 #include <linux/bitops.h>
 #include <linux/kernel.h>
+#include <linux/log2.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -59,6 +60,28 @@ static u16 nvmev_admin_queue_error(int err)
 	return err == -EFAULT ? NVME_SC_DATA_XFER_ERROR : NVME_SC_INTERNAL;
 }
 
+/**
+ * nvmev_max_vector() - the highest vector that a completion queue can have
+ * @dev: the device
+ *
+ * By what the function offers at most, whatever of it the host has enabled: a
+ * line has one vector, MSI a power of two.
+ */
+u16 nvmev_max_vector(const struct nvmev_dev *dev)
+{
+	unsigned int vectors = dev->config.queues + 1;
+
+	switch (dev->config.interrupts) {
+	case NVMEV_INTERRUPTS_INTX:
+		return 0;
+	case NVMEV_INTERRUPTS_MSI:
+		return BIT(order_base_2(min_t(u32, vectors,
+					      NVMEV_MAX_MSI))) - 1;
+	default:
+		return vectors - 1;
+	}
+}
+
 static u16 nvmev_admin_create_cq(struct nvmev_dev *dev,
 				 const struct nvme_command *cmd,
 				 struct nvmev_admin_result *result)
@@ -77,7 +100,7 @@ static u16 nvmev_admin_create_cq(struct nvmev_dev *dev,
 	    FIELD_GET(NVME_CC_IOCQES, dev->cc) != NVME_CQES)
 		return nvmev_blame(result, NVMEV_AT(cdw10) + 2,
 				   NVME_SC_QUEUE_SIZE);
-	if (vector > dev->config.queues)
+	if (vector > nvmev_max_vector(dev))
 		return nvmev_blame(result, NVMEV_AT(cdw11) + 2,
 				   NVME_SC_INVALID_VECTOR);
 	/* CAP.CQR: queues are physically contiguous */
@@ -249,9 +272,26 @@ void nvmev_admin_event(struct nvmev_dev *dev, u8 type, u8 info)
 }
 
 /**
+ * nvmev_admin_forget_event() - what happened so far is no news any more
+ * @dev: the device
+ * @type: NVME_AER_TYPE_*
+ *
+ * Context: the controller thread.
+ */
+void nvmev_admin_forget_event(struct nvmev_dev *dev, u8 type)
+{
+	dev->admin.events[type] = 0;
+	__clear_bit(type, &dev->admin.masked);
+}
+
+/**
  * nvmev_admin_clear_events() - the host has read a log page
  * @dev: the device
  * @lid: the page
+ *
+ * That clears the event that was reported; one of the same type and another
+ * information comes next. Where none was reported, for want of a request, the
+ * host has learnt of it all from the page, and no request is completed with it.
  *
  * Context: the controller thread.
  */
@@ -260,8 +300,9 @@ void nvmev_admin_clear_events(struct nvmev_dev *dev, u8 lid)
 	unsigned int type;
 
 	for (type = 0; type < NVMEV_AER_TYPES; type++)
-		if (nvmev_event_logs[type] == lid)
-			__clear_bit(type, &dev->admin.masked);
+		if (nvmev_event_logs[type] == lid &&
+		    !__test_and_clear_bit(type, &dev->admin.masked))
+			dev->admin.events[type] = 0;
 }
 
 /* Completes one of the requests held, the oldest first */

@@ -393,19 +393,27 @@ static void nvmev_ctrl_reset_all(struct nvmev_dev *dev, u32 csts)
  * INTMS sets and INTMC clears bits of one mask, and both should read as it
  * (3.1.3, 3.1.4). INTMC reads 0: a driver masks and unmasks the same bit, and
  * writing to memory what it has already would be seen by nobody.
+ *
+ * In what order both were written nobody knows. A mask that is lost costs an
+ * interrupt too many, an unmask that is lost a host that waits for ever: in
+ * doubt the host has unmasked. So INTMC is read first, which leaves a later
+ * unmask for the next look, and what it cleared goes from whatever INTMS holds
+ * by then.
  */
 static void nvmev_ctrl_poll_intms(struct nvmev_dev *dev)
 {
-	u32 set = nvmev_reg_read32(dev, NVME_REG_INTMS);
 	u32 clear = nvmev_reg_read32(dev, NVME_REG_INTMC);
+	u32 set = nvmev_reg_read32(dev, NVME_REG_INTMS);
 
 	if (likely(set == dev->intms && !clear) || !nvmev_ctrl_decodes(dev))
 		return;
-	/* Written since the last look, in what order nobody knows */
 	WRITE_ONCE(dev->intms, (dev->intms | set) & ~clear);
-	nvmev_reg_put_back32(dev, NVME_REG_INTMS, set, dev->intms);
-	if (clear)
+	if (clear) {
 		nvmev_reg_put_back32(dev, NVME_REG_INTMC, clear, 0);
+		set = nvmev_reg_read32(dev, NVME_REG_INTMS);
+	}
+	nvmev_reg_put_back32(dev, NVME_REG_INTMS, set,
+			     (dev->intms | set) & ~clear);
 }
 
 static bool nvmev_ctrl_poll_registers(struct nvmev_dev *dev)
@@ -415,6 +423,15 @@ static bool nvmev_ctrl_poll_registers(struct nvmev_dev *dev)
 	bool worked = false;
 	u32 val;
 
+	/* Bits that are reserved read as 0, whatever the host writes to them */
+	if (unlikely(cc & ~NVME_CC_DEFINED)) {
+		nvmev_reg_put_back32(dev, NVME_REG_CC, cc,
+				     cc & NVME_CC_DEFINED);
+		cc &= NVME_CC_DEFINED;
+	}
+	val = nvmev_reg_read32(dev, NVME_REG_AQA);
+	nvmev_reg_keep32(dev, NVME_REG_AQA,
+			 val & (NVME_AQA_ASQS | NVME_AQA_ACQS));
 	if (cc != dev->cc && nvmev_ctrl_decodes(dev)) {
 		nvmev_ctrl_update_cc(dev, cc);
 		worked = true;

@@ -44,9 +44,6 @@
 #define NVMEV_CFG_PCIE		0x60
 #define NVMEV_CFG_MSI		0xa0
 
-/* Messages that MSI can have at most */
-#define NVMEV_MAX_MSI		32
-
 /*
  * An asserted line interrupts again when the host has not seen to it in this
  * time. A handler takes all completions, so that this is for what it missed.
@@ -288,7 +285,7 @@ static bool nvmev_irq_try_raise(struct nvmev_pci *pci, u16 *vector)
 /**
  * nvmev_irq_raise() - raise an interrupt vector
  * @dev: the device
- * @vector: up to the number of queues
+ * @vector: up to nvmev_max_vector()
  *
  * Masked, it stays pending, in the PBA as well, until it is unmasked.
  *

@@ -81,7 +81,7 @@ u16 nvmev_admin_sanitize(struct nvmev_dev *dev, const struct nvme_command *cmd,
 	sanitize->status = NVME_SANITIZE_RUNNING;
 	/* Flush of all namespaces looks at this, other commands at @busy */
 	WRITE_ONCE(sanitize->running, true);
-	dev->admin.events[NVME_AER_TYPE_IO] = 0;
+	nvmev_admin_forget_event(dev, NVME_AER_TYPE_IO);
 	for (i = 0; i < NVMEV_MAX_NS; i++)
 		if (dev->ns[i].nsid)
 			nvmev_ns_quiesce(dev, &dev->ns[i],

@@ -109,7 +109,7 @@ u16 nvmev_admin_self_test(struct nvmev_dev *dev, const struct nvme_command *cmd,
 	case NVME_SELF_TEST_SHORT:
 	case NVME_SELF_TEST_EXTENDED:
 		if (test->code != NVME_SELF_TEST_NONE)
-			return NVME_SC_SELF_TEST_IN_PROGRESS | NVME_SC_DNR;
+			return NVME_SC_SELF_TEST_IN_PROGRESS;
 		if (dev->admin.job.running)
 			return NVME_SC_FORMAT_IN_PROGRESS;
 		test->code = code;
