@@ -584,6 +584,15 @@ static int nvmev_pci_read(struct pci_bus *bus, unsigned int devfn, int where,
 	return PCIBIOS_SUCCESSFUL;
 }
 
+/* D1 and D2 are optional: a write of those changes no state (PCI PM 3.2.4) */
+static bool nvmev_pm_supported(u8 pmcsr)
+{
+	u8 state = pmcsr & PCI_PM_CTRL_STATE_MASK;
+
+	/* D0 and D3hot */
+	return !state || state == PCI_PM_CTRL_STATE_MASK;
+}
+
 static int nvmev_pci_write(struct pci_bus *bus, unsigned int devfn, int where,
 			   int size, u32 val)
 {
@@ -601,6 +610,9 @@ static int nvmev_pci_write(struct pci_bus *bus, unsigned int devfn, int where,
 	for (i = 0; i < size; i++) {
 		u8 byte = val >> 8 * i, mask = pci->writable[where + i];
 
+		if (where + i == NVMEV_CFG_PM + PCI_PM_CTRL &&
+		    !nvmev_pm_supported(byte))
+			mask &= ~PCI_PM_CTRL_STATE_MASK;
 		pci->config[where + i] &= ~mask;
 		pci->config[where + i] |= byte & mask;
 		if (where + i == devctl + 1 &&
@@ -741,6 +753,30 @@ static int nvmev_pci_find_domain(void)
 	return -ENOSPC;
 }
 
+/*
+ * Gives the BAR its place, before the PCI core looks for one: it would not take
+ * one that the firmware's table calls reserved, which is what memmap= makes of
+ * ours. After a function level reset that nobody has restored it from, or a
+ * write of the host's, the BAR says something else.
+ */
+static void nvmev_pci_place_bar(struct nvmev_pci *pci, struct pci_dev *pdev)
+{
+	struct resource *bar = &pdev->resource[0];
+	u64 start = pci->window.start;
+
+	if (bar->start != start) {
+		pci_write_config_dword(pdev, PCI_BASE_ADDRESS_0,
+				       lower_32_bits(start));
+		pci_write_config_dword(pdev, PCI_BASE_ADDRESS_1,
+				       upper_32_bits(start));
+		bar->start = start;
+		bar->end = pci->window.end;
+		bar->flags &= ~IORESOURCE_UNSET;
+	}
+	if (pci_claim_resource(pdev, 0))
+		pci_err(pdev, "the BAR cannot be claimed\n");
+}
+
 static int nvmev_pci_notify(struct notifier_block *nb, unsigned long action,
 			    void *data)
 {
@@ -753,13 +789,7 @@ static int nvmev_pci_notify(struct notifier_block *nb, unsigned long action,
 
 	switch (action) {
 	case BUS_NOTIFY_ADD_DEVICE:
-		/*
-		 * Where it is, before the PCI core looks for a place: it would
-		 * not take one that the firmware's table calls reserved, which
-		 * is what memmap= makes of ours.
-		 */
-		if (pci_claim_resource(pdev, 0))
-			pci_err(pdev, "the BAR cannot be claimed\n");
+		nvmev_pci_place_bar(pci, pdev);
 		/*
 		 * As if it were routed: without its copy of the pin the PCI
 		 * core does not ask the firmware, which knows of no line here.
