@@ -13,7 +13,9 @@
  *
  * Namespace 1 is the model's. Whatever may change blocks and is not modelled
  * goes to other namespaces; whatever makes the device write to the host's
- * memory and is not modelled gets addresses in a place of its own.
+ * memory and is not modelled gets addresses in a place of its own. Where the
+ * controller offers Doorbell Buffer Config, every other time the doorbells are in
+ * memory.
  *
  * What a batch contains depends on the seed and its number alone, so a seed
  * replays: natively to the instruction, in the VM but for the device's timing.
@@ -105,6 +107,7 @@ struct queue {
 static struct {
 	u64 commands, admin, broken, garbage, doorbells, registers;
 	u64 resets[6], compared, batches, aborted, events, doubtful, sweeps;
+	u64 shadowed, sanitized;
 } count;
 
 static u64 seed, rnd;
@@ -135,7 +138,8 @@ static size_t rings_mark;
 static bool admin_pending;
 static u16 admin_cid;
 static u64 admin_since;
-static bool fused_offered, copy_offered;
+static u32 *shadow_page, *event_page;
+static bool fused_offered, copy_offered, dbbuf_offered;
 static u8 unsupported[256];
 static unsigned int nr_unsupported;
 
@@ -1224,6 +1228,7 @@ static void create_model(void)
 
 	raw_need(!raw_identify(1, 0, admin_page));
 	memcpy(&total, admin_page + 280, sizeof(total));
+	dbbuf_offered = admin_page[257] & 1;
 	copy_offered = admin_page[521] & 1;
 	fused_offered = admin_page[522] & 1;
 	max_nlb = (RAW_PAGE << admin_page[77]) / lba_bytes;
@@ -1259,23 +1264,28 @@ static bool is_ours(u32 qid)
 static void harass_doorbells(void)
 {
 	u32 qid = below(4) ? GARBAGE_QID + below(GARBAGE_QUEUES) : below(300);
-	u32 value = one_in(2) ? below(GARBAGE_SIZE) : garbage_number(&rnd);
+	/* A tail that cannot be stops its queue: not too often */
+	u32 value = below(16) ? below(GARBAGE_SIZE) : garbage_number(&rnd);
+	bool cq = one_in(3);
 
 	count.doorbells++;
-	if (!is_ours(qid)) {
-		if (R_DOORBELLS + 8 * qid + 4 < 0x2000)
-			raw_write32(raw_doorbell(qid, one_in(3)), value);
+	/* Nobody but us reads where the event indices are */
+	if (raw_shadows && one_in(2)) {
+		if (!is_ours(qid))
+			__atomic_store_n(&raw_shadows[2 * qid + cq], value,
+					 __ATOMIC_RELEASE);
+		__atomic_store_n(&event_page[below(RAW_PAGE / 4)], value,
+				 __ATOMIC_RELEASE);
 		return;
 	}
-	/* One that is ours: outside of the queue it must be ignored */
-	if (qid && qid <= nr_sqs) {
-		struct raw_sq *sq = &queues[qid - 1].sq;
-
-		raw_write32(raw_doorbell(qid, false), sq->size + value % 65536);
-		raw_ring(sq);
-	} else if (qid) {
-		raw_write32(raw_doorbell(qid, false), value);
+	if (!is_ours(qid)) {
+		if (R_DOORBELLS + 8 * qid + 4 < 0x2000)
+			raw_write32(raw_doorbell(qid, cq), value);
+		return;
 	}
+	/* Ours see a tail that cannot be before a reset, see spoil_queue() */
+	if (qid > nr_sqs)
+		raw_write32(raw_doorbell(qid, false), value);
 }
 
 static void harass_registers(void)
@@ -1309,7 +1319,7 @@ static void make_admin(struct raw_sqe *sqe)
 	static const u8 often[] = {
 		A_DELETE_SQ, A_CREATE_SQ, A_GET_LOG, A_DELETE_CQ, A_CREATE_CQ,
 		A_IDENTIFY, A_ABORT, A_SET_FEATURES, A_GET_FEATURES, A_AER,
-		A_NS_MGMT, A_NS_ATTACH, A_FORMAT,
+		A_NS_MGMT, A_NS_ATTACH, A_FORMAT, A_SELF_TEST,
 	};
 	u32 i, qid = GARBAGE_QID + below(GARBAGE_QUEUES);
 
@@ -1419,6 +1429,8 @@ static void must_reset(bool good, const char *what)
 
 static void enable(void)
 {
+	int status;
+
 	raw_release(rings_mark);
 	/* Weighted round robin now and then, where it is offered */
 	must_reset(raw_enable_cc(CC_NORMAL | CC_EN |
@@ -1426,6 +1438,15 @@ static void enable(void)
 				 64, 64), "the controller does not get ready");
 	admin_pending = false;
 	create_queues();
+	if (dbbuf_offered && one_in(2)) {
+		memset(shadow_page, 0, RAW_PAGE);
+		memset(event_page, 0, RAW_PAGE);
+		status = raw_use_shadows(shadow_page, event_page);
+		/* Not among what is allowed then: 8.15.1 */
+		if (status && status != SC_SANITIZING)
+			mismatched("Doorbell Buffer Config: status %#x", status);
+		count.shadowed += !status;
+	}
 }
 
 /* What was submitted and not seen completed may have happened or not */
@@ -1449,6 +1470,20 @@ static void interrupted(void)
 	}
 }
 
+/* Nothing more of that queue is fetched; what was fetched is there or not */
+static void spoil_queue(void)
+{
+	struct raw_sq *sq = &queues[below(nr_sqs)].sq;
+	u32 tail = sq->size + below(65536);
+
+	if (raw_shadows)
+		__atomic_store_n(&raw_shadows[2 * sq->qid], tail,
+				 __ATOMIC_RELEASE);
+	else
+		raw_write32(raw_doorbell(sq->qid, false), tail);
+	count.doorbells++;
+}
+
 static void shut_down(u32 how)
 {
 	raw_write32(R_CC, CC_NORMAL | CC_EN | how);
@@ -1462,6 +1497,8 @@ static void reset_controller(void)
 	unsigned int how = below(6);
 	u32 wrong;
 
+	if (one_in(3))
+		spoil_queue();
 	/* What was written there at random must not be taken for an answer */
 	must_reset(raw_wait_csts(~CSTS_NSSRO, CSTS_RDY, PATIENCE_NS),
 		   "CSTS does not come back");
@@ -1485,6 +1522,7 @@ static void reset_controller(void)
 			break;
 		}
 		/* Without one */
+		how = 4;
 		fallthrough;
 	default:
 		must_reset(raw_disable(), "the controller is not disabled");
@@ -1684,6 +1722,56 @@ static void erase_bad(void)
 	any_bad = false;
 }
 
+/*
+ * All of the storage is erased, also through a reset, and until that is done no
+ * command sees any of it: 8.15.
+ */
+static void sanitize(void)
+{
+	static const u8 actions[] = { 2, 3, 4 };
+	struct raw_sqe sqe = { .opcode = A_SANITIZE };
+	struct range all = { 0, nr_lba };
+	u64 end = raw_now_ns() + PATIENCE_NS;
+	bool reset = one_in(2);
+	int status;
+
+	/* A Format of the namespaces beside it comes first */
+	do {
+		sqe.cdw10 = actions[below(3)] | (1 + below(3)) << 4 |
+			    below(2) << 8;
+		sqe.cdw11 = raw_random(&rnd);
+		status = raw_sync(&raw_asq, &sqe, NULL);
+		if (raw_now_ns() > end)
+			mismatched("Sanitize: status %#x", status);
+	} while (status == SC_FORMATTING);
+	if (status)
+		mismatched("Sanitize: status %#x", status);
+	set_blocks(&all, 0, false);
+	nr_doubts = 0;
+	bad_extents = 0;
+	any_bad = false;
+
+	for (;;) {
+		struct slot slot = { .big = true };
+		struct raw_cqe cqe;
+
+		slot.range = (struct range){ below(nr_lba), 1 };
+		make_read(&slot);
+		status = raw_sync(&queues[0].sq, &slot.sqe, &cqe);
+		if (!status) {
+			check_read_data(&slot);
+			break;
+		}
+		if (status != SC_SANITIZING || raw_now_ns() > end)
+			mismatched("a read beside Sanitize ends with %#x",
+				   status);
+		if (reset)
+			reset_controller();
+		reset = false;
+	}
+	count.sanitized++;
+}
+
 static void run_batch(bool crash)
 {
 	u64 since = raw_now_ns();
@@ -1750,6 +1838,8 @@ static void init_memory(void)
 	for (i = 0; i < BIG_PAGES; i++)
 		big_pages[i] = raw_alloc(RAW_PAGE);
 	big_list = raw_alloc(4 * RAW_PAGE);
+	shadow_page = raw_alloc(RAW_PAGE);
+	event_page = raw_alloc(RAW_PAGE);
 	for (i = 0; i < max_slots; i++) {
 		slots[i].area = raw_alloc(SLOT_PAGES * RAW_PAGE);
 		for (j = 0; j < SLOT_PAGES; j++)
@@ -1782,12 +1872,13 @@ static void print_summary(u64 ns)
 
 	for (i = 0; i < 6; i++)
 		resets += count.resets[i];
-	printf("seed %llu: %llu I/O commands (%llu a second), of which %llu had to be refused and %llu were garbage; %llu admin commands, %llu aborted, %llu events; %llu doorbells and %llu registers written at random; %llu resets (%llu shutdowns, %llu NSSR, %llu FLR) that left %llu blocks in doubt; %llu bytes compared; 0 differences\n",
+	printf("seed %llu: %llu I/O commands (%llu a second), of which %llu had to be refused and %llu were garbage; %llu admin commands, %llu aborted, %llu events; %llu doorbells and %llu registers written at random; %llu resets (%llu shutdowns, %llu NSSR, %llu FLR) that left %llu blocks in doubt; %llu times with shadow doorbells; %llu times sanitized; %llu bytes compared; 0 differences\n",
 	       seed, count.commands, count.commands * RAW_S / (ns ?: 1),
 	       count.broken, count.garbage, count.admin, count.aborted,
 	       count.events, count.doorbells, count.registers, resets,
 	       count.resets[0] + count.resets[1], count.resets[2],
-	       count.resets[3], count.doubtful, count.compared);
+	       count.resets[3], count.doubtful, count.shadowed,
+	       count.sanitized, count.compared);
 }
 
 static u64 wall_ns(void)
@@ -1802,7 +1893,7 @@ int main(int argc, char **argv)
 {
 	struct raw_options options = {
 		.mem_bytes = 16U << 20, .lba_shift = 9,
-		.storage_bytes = 12U << 20,
+		.storage_bytes = 12U << 20, .dbbuf = true,
 	};
 	u64 start, seconds, told = 0;
 
@@ -1838,6 +1929,11 @@ int main(int argc, char **argv)
 		if (bad_extents > 50) {
 			wait_admin();
 			erase_bad();
+		}
+		if (one_in(300)) {
+			wait_admin();
+			reap_admin();
+			sanitize();
 		}
 		if (one_in(400)) {
 			wait_admin();

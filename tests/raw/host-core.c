@@ -26,6 +26,7 @@ void raw_open(const struct raw_options *options)
 		.queues = 16,
 		.queue_depth = 1024,
 		.nr_workers = 2,
+		.interrupts = NVMEV_INTERRUPTS_MSIX,
 		.dbbuf = options->dbbuf,
 		.timing = { .slots = 32 },
 	};

@@ -168,10 +168,20 @@ static void attack_doorbells(u64 *rnd)
 {
 	u32 qid = below(rnd, 4) ? HOSTILE_QID + below(rnd, NR_HOSTILE) :
 				  HOSTILE_QID + below(rnd, 250);
-	u32 value = below(rnd, 4) ? below(rnd, HOSTILE_SIZE) :
-				    garbage_number(rnd);
+	bool cq = below(rnd, 2);
+	static u32 tail;
+	u32 value;
 
-	raw_write32(raw_doorbell(qid, below(rnd, 2)), value);
+	/*
+	 * A tail that cannot be stops its queue until attack_queues() makes it
+	 * anew: mostly a few entries more, as of a host that counts.
+	 */
+	tail = (tail + below(rnd, 3)) % HOSTILE_SIZE;
+	if (!below(rnd, 4096))
+		value = garbage_number(rnd);
+	else
+		value = cq ? below(rnd, HOSTILE_SIZE) : tail;
+	raw_write32(raw_doorbell(qid, cq), value);
 }
 
 /* Not CC and NSSR: a reset would stop everybody */

@@ -10,6 +10,8 @@
 u64 raw_slack_ns;
 struct raw_sq raw_asq;
 struct raw_cq raw_acq;
+u32 *raw_shadows;
+static u32 *raw_event_idxs;
 
 /* The first page stays free: address 0 is easily meant by mistake */
 static size_t raw_used = RAW_PAGE;
@@ -73,9 +75,34 @@ u16 raw_put(struct raw_sq *sq, const struct raw_sqe *sqe)
 	return entry->cid;
 }
 
-void raw_ring(const struct raw_sq *sq)
+/* Has the event index been passed? 7.13 */
+static bool raw_passed(u32 event, u32 now, u32 before)
 {
-	raw_write32(raw_doorbell(sq->qid, false), sq->tail);
+	return (u16)(now - event - 1) < (u16)(now - before);
+}
+
+/* Where there are shadows the BAR is written to when the device asks for it */
+static bool raw_ring_doorbell(u16 qid, bool cq, u32 value)
+{
+	unsigned int i = 2 * qid + cq;
+	u32 before;
+
+	if (raw_shadows && qid) {
+		before = __atomic_exchange_n(&raw_shadows[i], value,
+					     __ATOMIC_SEQ_CST);
+		if (!raw_passed(__atomic_load_n(&raw_event_idxs[i],
+						__ATOMIC_SEQ_CST),
+				value, before))
+			return false;
+	}
+	raw_write32(raw_doorbell(qid, cq), value);
+	return true;
+}
+
+/* Whether it wrote to the BAR */
+bool raw_ring(const struct raw_sq *sq)
+{
+	return raw_ring_doorbell(sq->qid, false, sq->tail);
 }
 
 bool raw_peek(const struct raw_cq *cq)
@@ -101,7 +128,7 @@ bool raw_get(struct raw_cq *cq, struct raw_cqe *cqe)
 
 void raw_ring_cq(const struct raw_cq *cq)
 {
-	raw_write32(raw_doorbell(cq->qid, true), cq->head);
+	raw_ring_doorbell(cq->qid, true, cq->head);
 }
 
 u64 raw_timeout_ns(void)
@@ -124,6 +151,7 @@ bool raw_wait_csts(u32 mask, u32 value, u64 ns)
 /* Sizes as they are, not zero's based; 0 for what was allocated before */
 bool raw_enable_cc(u32 cc, u32 asqs, u32 acqs)
 {
+	raw_shadows = NULL;
 	raw_cq_init(&raw_acq, 0, acqs);
 	raw_sq_init(&raw_asq, 0, asqs, &raw_acq);
 	raw_write32(R_AQA, (acqs - 1) << 16 | (asqs - 1));
@@ -222,6 +250,20 @@ int raw_identify(u32 cns, u32 nsid, void *buf)
 	};
 
 	return raw_sync(&raw_asq, &sqe, NULL);
+}
+
+/* Two pages, with what the doorbells of I/O queues were last: 5.7 */
+int raw_use_shadows(u32 *shadows, u32 *event_idxs)
+{
+	struct raw_sqe sqe = { .opcode = A_DBBUF, .prp1 = raw_addr(shadows),
+			       .prp2 = raw_addr(event_idxs) };
+	int status = raw_sync(&raw_asq, &sqe, NULL);
+
+	if (!status) {
+		raw_shadows = shadows;
+		raw_event_idxs = event_idxs;
+	}
+	return status;
 }
 
 /* Into a page */

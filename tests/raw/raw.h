@@ -75,6 +75,7 @@ typedef unsigned long long u64;
 #define SC_NS			0x00b
 #define SC_SEQUENCE		0x00c
 #define SC_PRP_OFFSET		0x013
+#define SC_ATOMIC_UNIT		0x014
 #define SC_SANITIZING		0x01d
 #define SC_LBA_RANGE		0x080
 #define SC_CAPACITY		0x081
@@ -254,6 +255,8 @@ struct raw_sq {
 extern u64 raw_slack_ns;
 extern struct raw_sq raw_asq;
 extern struct raw_cq raw_acq;
+/* Doorbells in memory, until the next reset; NULL without */
+extern u32 *raw_shadows;
 
 /* A mark of the pool, to which raw_release() goes back */
 size_t raw_mark(void);
@@ -264,7 +267,7 @@ u32 raw_doorbell(u16 qid, bool cq);
 void raw_sq_init(struct raw_sq *sq, u16 qid, u32 size, struct raw_cq *cq);
 void raw_cq_init(struct raw_cq *cq, u16 qid, u32 size);
 u16 raw_put(struct raw_sq *sq, const struct raw_sqe *sqe);
-void raw_ring(const struct raw_sq *sq);
+bool raw_ring(const struct raw_sq *sq);
 bool raw_get(struct raw_cq *cq, struct raw_cqe *cqe);
 bool raw_peek(const struct raw_cq *cq);
 void raw_ring_cq(const struct raw_cq *cq);
@@ -284,6 +287,7 @@ int raw_create_sq(struct raw_sq *sq);
 int raw_create_sq_prio(struct raw_sq *sq, u32 qprio);
 int raw_delete(u8 opcode, u16 qid);
 int raw_identify(u32 cns, u32 nsid, void *buf);
+int raw_use_shadows(u32 *shadows, u32 *event_idxs);
 int raw_get_log(u8 lid, void *buf, u32 bytes);
 
 /*

@@ -162,9 +162,15 @@ static void memory_space(bool off)
 static void sleep_d3(bool off)
 {
 	unsigned int pmcsr = find_cap(CAP_PM) + 4;
+	unsigned int state;
 
 	config_write(pmcsr, 2, off ? 3 : 0);
 	raw_need((config_read(pmcsr, 2) & 3) == (off ? 3 : 0));
+	/* D1 and D2 are not there: writing them changes nothing */
+	for (state = 1; state <= 2; state++) {
+		config_write(pmcsr, 2, state);
+		raw_need((config_read(pmcsr, 2) & 3) == (off ? 3 : 0));
+	}
 	/* No_Soft_Reset: back in D0 all is as it was */
 	raw_need(config_read(pmcsr, 2) & 8);
 	/* PCI PM 1.2, 5.4: the host waits for 10 ms */

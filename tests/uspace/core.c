@@ -33,6 +33,7 @@ static struct nvmev_dev *device_create(u64 latency_ns, u32 slots)
 		.queues = 8,
 		.queue_depth = 1024,
 		.nr_workers = 2,
+		.interrupts = NVMEV_INTERRUPTS_MSIX,
 		.timing = {
 			.latency_ns = { latency_ns, latency_ns },
 			.slots = slots,
@@ -373,6 +374,55 @@ static void test_flush(struct nvmev_dev *dev, struct uspace_queue *writes,
 	uspace_run(dev, 1);
 	check(reap_cid(dev, others, flush_cid));
 	nvmev_timing_set_latency(&dev->timing, NVMEV_READ, latency_ns);
+	nvmev_timing_set_latency(&dev->timing, NVMEV_WRITE, latency_ns);
+}
+
+/*
+ * A Flush waits for an erasure whose queue is deleted. The queue's memory may be
+ * gone, and be anything, before the worker is through with its round.
+ */
+static struct nvmev_sq *deleted_sq;
+
+static void reuse_ios(void)
+{
+	u32 i;
+
+	uspace_at_complete = NULL;
+	for (i = 0; i < deleted_sq->ring.size; i++) {
+		if (!deleted_sq->ios[i].op)
+			continue;
+		deleted_sq->ios[i].state = NVMEV_IO_TRANSFER;
+		deleted_sq->ios[i].due.expires = 0;
+	}
+}
+
+static void test_flush_deleted(struct nvmev_dev *dev,
+			       struct uspace_queue *admin,
+			       struct uspace_queue *erasures,
+			       struct uspace_queue *flushes)
+{
+	const u64 latency_ns = dev->timing.config.latency_ns[0];
+	struct nvme_command erase = { .opcode = NVME_NVM_WRITE_ZEROES };
+	struct nvme_command flush = { .opcode = NVME_NVM_FLUSH };
+	struct nvme_command delete = { .opcode = NVME_ADMIN_DELETE_SQ };
+	u16 cid;
+
+	nvmev_timing_set_latency(&dev->timing, NVMEV_WRITE, 0);
+	uspace_now_ns += NSEC_PER_SEC;
+	set_range(&erase, 0, 16384);
+	uspace_submit(dev, erasures, &erase);
+	uspace_run(dev, 1);
+	flush.nsid = cpu_to_le32(NVME_NSID_ALL);
+	cid = uspace_submit(dev, flushes, &flush);
+	uspace_run(dev, 2);
+	check(!reap_cid(dev, flushes, cid));
+	deleted_sq = dev->sqs[erasures->qid];
+	uspace_at_complete = reuse_ios;
+	delete.cdw10 = cpu_to_le32(erasures->qid);
+	check(!uspace_sync(dev, admin, &delete, NULL));
+	check(!uspace_at_complete);
+	uspace_run(dev, 1);
+	check(reap_cid(dev, flushes, cid));
 	nvmev_timing_set_latency(&dev->timing, NVMEV_WRITE, latency_ns);
 }
 
@@ -822,6 +872,64 @@ static void test_decode(struct nvmev_dev *dev, struct uspace_queue *queue)
 	free(before);
 }
 
+/*
+ * A doorbell written right before the BAR goes, and read by a worker that finds
+ * it gone: the command is taken when the BAR is back.
+ */
+static struct nvmev_dev *decode_amid_dev;
+
+static void decode_off(void)
+{
+	uspace_at_rmb = NULL;
+	nvmev_ctrl_decode(decode_amid_dev, false);
+}
+
+static void test_decode_amid(struct nvmev_dev *dev, struct uspace_queue *queue)
+{
+	struct nvme_command cmd = { .opcode = NVME_NVM_READ };
+	struct nvme_completion cqe;
+	u16 cid;
+
+	set_range(&cmd, 0, 1);
+	set_prps(&cmd, DATA_AT, 512, LISTS_AT);
+	cid = uspace_submit(dev, queue, &cmd);
+	decode_amid_dev = dev;
+	uspace_at_rmb = decode_off;
+	uspace_run(dev, 1);
+	check(!uspace_at_rmb && !dev->mmio);
+	nvmev_ctrl_decode(dev, true);
+	uspace_run(dev, 2);
+	uspace_now_ns += NSEC_PER_SEC;
+	uspace_run(dev, 10);
+	check(uspace_reap(dev, queue, &cqe));
+	check(le16_to_cpu(cqe.cid) == cid);
+}
+
+/* The host masks and unmasks while the device looks at an earlier unmask */
+static struct nvmev_dev *intms_amid_dev;
+
+static void mask_and_unmask(void)
+{
+	uspace_at_rmb = NULL;
+	uspace_reg_write(intms_amid_dev, NVME_REG_INTMS, 1);
+	uspace_reg_write(intms_amid_dev, NVME_REG_INTMC, 1);
+}
+
+static void test_intms_amid(struct nvmev_dev *dev)
+{
+	intms_amid_dev = dev;
+	uspace_reg_write(dev, NVME_REG_INTMC, U32_MAX);
+	uspace_run(dev, 1);
+	uspace_reg_write(dev, NVME_REG_INTMC, 1);
+	uspace_at_rmb = mask_and_unmask;
+	uspace_run(dev, 1);
+	check(!uspace_at_rmb);
+	uspace_run(dev, 2);
+	check(!nvmev_ctrl_intms(dev));
+	check(!uspace_reg_read(dev, NVME_REG_INTMS));
+	check(!uspace_reg_read(dev, NVME_REG_INTMC));
+}
+
 /* INTMS sets, INTMC clears, also before the device has looked (3.1.3) */
 static void test_intms(struct nvmev_dev *dev)
 {
@@ -975,13 +1083,16 @@ static void run_virtual(void)
 	test_namespaces(dev, &admin, &queues[1]);
 	test_due(dev, &queues[2]);
 	test_full_cq(dev, &queues[2]);
+	test_flush_deleted(dev, &admin, &queues[0], &queues[2]);
 	check(uspace_disable(dev));
 
 	check(uspace_enable(dev, &admin));
 	check(!uspace_create_queue(dev, &admin, &queues[0], 1, DEPTH,
 				   RINGS_AT));
 	test_decode(dev, &queues[0]);
+	test_decode_amid(dev, &queues[0]);
 	test_intms(dev);
+	test_intms_amid(dev);
 	test_line(dev, &queues[0]);
 	test_registers(dev, &admin, &queues[0]);
 	check(uspace_disable(dev));

@@ -202,6 +202,19 @@ static void fuzz_knob(struct nvmev_dev *dev, struct input *in)
 	}
 }
 
+/* A tail that cannot be stops its queue: that of a host that counts does not */
+static void fuzz_tail(struct nvmev_dev *dev, struct input *in, bool any)
+{
+	u8 qid = take(in, 1) % 4;
+	u32 tail = take_small(in);
+
+	if (!any) {
+		tails[qid] = (tails[qid] + tail % 4) % QUEUE_SIZE;
+		tail = tails[qid];
+	}
+	WRITE_ONCE(*nvmev_doorbell(dev, qid, false), cpu_to_le32(tail));
+}
+
 static void fuzz_one(struct nvmev_dev *dev, struct input *in)
 {
 	u8 action = take(in, 1);
@@ -216,8 +229,7 @@ static void fuzz_one(struct nvmev_dev *dev, struct input *in)
 	case 2:
 	case 3:
 	case 4:
-		WRITE_ONCE(*nvmev_doorbell(dev, take(in, 1) % 4, false),
-			   cpu_to_le32(take_small(in)));
+		fuzz_tail(dev, in, action % 16 == 2);
 		break;
 	case 5:
 		WRITE_ONCE(*nvmev_doorbell(dev, take_small(in) % 256, true),
@@ -285,6 +297,7 @@ static void fuzz(const u8 *data, size_t len)
 		.queue_depth = 64,
 		.dbbuf = true,
 		.nr_workers = 2,
+		.interrupts = NVMEV_INTERRUPTS_MSIX,
 		.timing = { .latency_ns = { 1000, 1000 }, .slots = 4 },
 	};
 	struct input in = { .data = data, .len = len };

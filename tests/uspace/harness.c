@@ -15,6 +15,9 @@ u64 uspace_now_ns = 1;
 u64 uspace_host_bytes = USPACE_HOST_BYTES;
 bool uspace_threads;
 bool uspace_real_clock;
+/* What happens at the core's next smp_rmb() */
+void (*uspace_at_rmb)(void);
+void (*uspace_at_complete)(void);
 bool uspace_quiet;
 unsigned int uspace_fail_alloc;
 unsigned long uspace_irqs[NVMEV_MAX_VECTORS];
@@ -177,6 +180,20 @@ bool timerqueue_add(struct timerqueue_head *head, struct timerqueue_node *node)
 	return first;
 }
 
+struct timerqueue_node *timerqueue_iterate_next(struct timerqueue_node *node)
+{
+	struct timerqueue_node *parent;
+
+	if (node->child[1]) {
+		for (node = node->child[1]; node->child[0]; )
+			node = node->child[0];
+		return node;
+	}
+	while ((parent = tree_parent(node)) && node == parent->child[1])
+		node = parent;
+	return parent;
+}
+
 bool timerqueue_del(struct timerqueue_head *head, struct timerqueue_node *node)
 {
 	struct timerqueue_node *next, *below, *parent;
@@ -243,8 +260,9 @@ void *uspace_alloc(size_t n, size_t size, bool zero)
 	if (uspace_fail_alloc && !--uspace_fail_alloc)
 		return NULL;
 	p = aligned_alloc(64, ALIGN(n * size, 64));
-	if (p && zero)
-		memset(p, 0, n * size);
+	/* What reaches the host of it is recognised: tests/raw/cases.c */
+	if (p)
+		memset(p, zero ? 0 : 0x5a, n * size);
 	return p;
 }
 

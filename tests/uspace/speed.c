@@ -280,6 +280,7 @@ static void host_create(struct host *host, const struct setup *setup)
 		.queues = NVMEV_MAX_QUEUES,
 		.queue_depth = 16384,
 		.nr_workers = 1,
+		.interrupts = NVMEV_INTERRUPTS_MSIX,
 		.timing = {
 			.latency_ns = { setup->latency_ns, setup->latency_ns },
 			.bw = { setup->bw, setup->bw },

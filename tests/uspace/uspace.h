@@ -83,6 +83,7 @@ typedef u64 __bitwise __le64;
 #define lower_32_bits(n)	((u32)(n))
 #define upper_32_bits(n)	((u32)((u64)(n) >> 32))
 #define ilog2(n)		(63 - __builtin_clzll(n))
+#define order_base_2(n)		((n) > 1 ? ilog2((n) - 1) + 1 : 0)
 
 #define min(a, b) ({ __auto_type _a = (a); __auto_type _b = (b); \
 		     _a < _b ? _a : _b; })
@@ -122,7 +123,15 @@ typedef u64 __bitwise __le64;
 #define dma_rmb()	barrier()
 #define dma_wmb()	barrier()
 #define smp_wmb()	barrier()
-#define smp_rmb()	barrier()
+/* A test may have something happen there, between two reads of the core */
+extern void (*uspace_at_rmb)(void);
+#define smp_rmb() do {							\
+	void (*_then)(void) = uspace_at_rmb;				\
+									\
+	barrier();							\
+	if (_then)							\
+		_then();						\
+} while (0)
 #define cmpxchg(p, old, new) ({						\
 	__typeof__(*(p)) _old = (old);					\
 									\
@@ -187,6 +196,14 @@ static inline void *memset32(void *p, u32 v, size_t n)
 static inline bool test_and_clear_bit(unsigned int n, unsigned long *p)
 {
 	return __atomic_fetch_and(p, ~BIT(n), __ATOMIC_SEQ_CST) & BIT(n);
+}
+
+static inline bool __test_and_clear_bit(unsigned int n, unsigned long *p)
+{
+	bool was = test_bit(n, p);
+
+	__clear_bit(n, p);
+	return was;
 }
 
 /* --- lists ----------------------------------------------------------------- */
@@ -281,6 +298,7 @@ void timerqueue_init(struct timerqueue_node *node);
 void timerqueue_init_head(struct timerqueue_head *head);
 bool timerqueue_add(struct timerqueue_head *head, struct timerqueue_node *node);
 bool timerqueue_del(struct timerqueue_head *head, struct timerqueue_node *node);
+struct timerqueue_node *timerqueue_iterate_next(struct timerqueue_node *node);
 
 static inline struct timerqueue_node *
 timerqueue_getnext(struct timerqueue_head *head)
@@ -392,7 +410,15 @@ struct task_struct {
 
 #define init_completion(c)	((c)->done = false)
 #define reinit_completion(c)	((c)->done = false)
-#define complete(c)		smp_store_release(&(c)->done, true)
+/* Whoever waits may be the first to go on */
+extern void (*uspace_at_complete)(void);
+#define complete(c) do {						\
+	void (*_then)(void) = uspace_at_complete;			\
+									\
+	smp_store_release(&(c)->done, true);				\
+	if (_then)							\
+		_then();						\
+} while (0)
 #define complete_all(c)		complete(c)
 void wait_for_completion(struct completion *done);
 
