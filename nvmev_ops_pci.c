@@ -430,8 +430,9 @@ static bool nvmev_ctrl_poll_registers(struct nvmev_dev *dev)
 		cc &= NVME_CC_DEFINED;
 	}
 	val = nvmev_reg_read32(dev, NVME_REG_AQA);
-	nvmev_reg_keep32(dev, NVME_REG_AQA,
-			 val & (NVME_AQA_ASQS | NVME_AQA_ACQS));
+	if (unlikely(val & ~(NVME_AQA_ASQS | NVME_AQA_ACQS)))
+		nvmev_reg_put_back32(dev, NVME_REG_AQA, val,
+				     val & (NVME_AQA_ASQS | NVME_AQA_ACQS));
 	if (cc != dev->cc && nvmev_ctrl_decodes(dev)) {
 		nvmev_ctrl_update_cc(dev, cc);
 		worked = true;

@@ -7,6 +7,7 @@
  *	core virtual SEED	deterministic, on a virtual clock
  *	core threads SECONDS	real threads, one host thread for each queue
  */
+#include <sched.h>
 #include <time.h>
 
 #include "harness.h"
@@ -930,6 +931,47 @@ static void test_intms_amid(struct nvmev_dev *dev)
 	check(!uspace_reg_read(dev, NVME_REG_INTMC));
 }
 
+/*
+ * What the host writes to AQA stays, also while the device looks at it. Time is
+ * virtual, but this host is a thread of its own.
+ */
+struct aqa_host {
+	struct nvmev_dev *dev;
+	unsigned int looks;
+	bool done;
+};
+
+static void *aqa_thread(void *data)
+{
+	struct aqa_host *host = data;
+	unsigned int i, seen;
+
+	for (i = 0; i < 20000; i++) {
+		u32 aqa = i & 1 ? 0x001f001f : 0x00030007;
+
+		uspace_reg_write(host->dev, NVME_REG_AQA, aqa);
+		seen = READ_ONCE(host->looks);
+		while (READ_ONCE(host->looks) - seen < 2)
+			sched_yield();
+		check(uspace_reg_read(host->dev, NVME_REG_AQA) == aqa);
+	}
+	WRITE_ONCE(host->done, true);
+	return NULL;
+}
+
+static void test_aqa_amid(struct nvmev_dev *dev)
+{
+	struct aqa_host host = { .dev = dev };
+	pthread_t thread;
+
+	check(!pthread_create(&thread, NULL, aqa_thread, &host));
+	while (!READ_ONCE(host.done)) {
+		uspace_run(dev, 1);
+		WRITE_ONCE(host.looks, host.looks + 1);
+	}
+	pthread_join(thread, NULL);
+}
+
 /* INTMS sets, INTMC clears, also before the device has looked (3.1.3) */
 static void test_intms(struct nvmev_dev *dev)
 {
@@ -1085,6 +1127,7 @@ static void run_virtual(void)
 	test_full_cq(dev, &queues[2]);
 	test_flush_deleted(dev, &admin, &queues[0], &queues[2]);
 	check(uspace_disable(dev));
+	test_aqa_amid(dev);
 
 	check(uspace_enable(dev, &admin));
 	check(!uspace_create_queue(dev, &admin, &queues[0], 1, DEPTH,
