@@ -29,6 +29,14 @@
 #define NVMEV_LATE_SLICES	8
 
 /*
+ * Erasures get this part of a worker's time, and half of it when they are late.
+ * Of a single round they get no more than so many slices, which are a MiB.
+ */
+#define NVMEV_ERASE_SHIFT	2
+#define NVMEV_ERASE_LATE_SHIFT	1
+#define NVMEV_ERASE_SLICES	64
+
+/*
  * Commands to which one reading of the clock applies: for as long as posting,
  * or copying, so many takes, the lateness of the last of them is in doubt.
  */
@@ -967,13 +975,34 @@ static bool nvmev_worker_slice(struct nvmev_worker *worker,
 
 /*
  * Erasing costs the model little and can take long: it has a queue of its own,
- * so that transfers need not wait for it. A transfer that is late gets more
- * than a slice.
+ * so that transfers need not wait for it, and a share of the worker's time, so
+ * that it goes on however many of them there are. @round_ns is how long the
+ * last round took, with what was erased in it.
  */
+static bool nvmev_worker_erase(struct nvmev_worker *worker, u64 round_ns)
+{
+	struct timerqueue_node *node = timerqueue_getnext(&worker->erasures);
+	unsigned int i, shift = NVMEV_ERASE_SHIFT;
+	u64 now_ns, end_ns;
+
+	if (likely(!node))
+		return false;
+	now_ns = nvmev_clock_ns();
+	if ((u64)ktime_to_ns(node->expires) < now_ns)
+		shift = NVMEV_ERASE_LATE_SHIFT;
+	end_ns = now_ns + (round_ns >> shift);
+	for (i = 0; i < NVMEV_ERASE_SLICES; i++)
+		if (!nvmev_worker_slice(worker, &worker->erasures) ||
+		    nvmev_clock_ns() >= end_ns)
+			break;
+	return true;
+}
+
+/* A transfer that is late gets more than a slice */
 static bool nvmev_worker_transfer(struct nvmev_worker *worker)
 {
-	bool worked = nvmev_worker_slice(worker, &worker->erasures);
 	struct timerqueue_node *node;
+	bool worked = false;
 	unsigned int i;
 
 	for (i = 0; i < NVMEV_LATE_SLICES; i++) {
@@ -1362,8 +1391,8 @@ bool nvmev_worker_poll(struct nvmev_worker *worker)
 {
 	/* Pairs with the release in nvmev_worker_call() */
 	struct nvmev_call *call = smp_load_acquire(&worker->call);
+	u64 polled_ns, round_ns;
 	bool worked = false;
-	u64 polled_ns;
 
 	if (unlikely(call)) {
 		call->fn(worker, call->arg);
@@ -1382,7 +1411,9 @@ bool nvmev_worker_poll(struct nvmev_worker *worker)
 		worked |= unlikely(READ_ONCE(worker->dev->wrr)) ?
 			  nvmev_worker_fetch_wrr(worker) :
 			  nvmev_worker_look(worker);
+	round_ns = polled_ns - worker->polled_ns;
 	worker->polled_ns = polled_ns;
+	worked |= nvmev_worker_erase(worker, round_ns);
 	worked |= nvmev_worker_transfer(worker);
 	worked |= nvmev_worker_complete_due(worker);
 	if (unlikely(!list_empty(&worker->flushes)))
