@@ -25,6 +25,9 @@
 /* Commands taken from one queue before the next queue has its turn */
 #define NVMEV_BURST		32
 
+/* Units after which a burst ends: checking, and timing, them takes its time */
+#define NVMEV_BURST_UNITS	256
+
 /* Slices in a row for transfers that are late already */
 #define NVMEV_LATE_SLICES	8
 
@@ -1112,6 +1115,13 @@ static bool nvmev_fused_alone(const struct nvmev_sq *sq,
 	       list_empty(&sq->free);
 }
 
+/* Whether what came along, beyond the burst, is no other half after all */
+static bool nvmev_fused_stray(const struct nvmev_io *io, bool beyond)
+{
+	return beyond &&
+	       (io->cmd.flags & NVME_CMD_FUSE) != NVME_CMD_FUSE_SECOND;
+}
+
 /* Decides about fused commands among those just fetched */
 static void nvmev_fused_check(struct nvmev_dev *dev, struct nvmev_io **ios,
 			      u32 nr)
@@ -1167,8 +1177,8 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 	u32 entered[NVMEV_KINDS] = { };
 	struct nvmev_dev *dev = worker->dev;
 	u32 pending = nvmev_sq_left(sq);
+	u32 burst, i, nr = 0, units = 0;
 	bool fused = false;
-	u32 burst, i, nr = 0;
 	int kind;
 
 	/* Arbitration Burst, 5.21.1.1: a power of two, 7 is no limit */
@@ -1176,13 +1186,12 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 		      NVME_ARB_BURST);
 	burst = min3(burst, pending, limit);
 	while (nr < pending) {
+		bool enough = nr >= burst || units >= NVMEV_BURST_UNITS;
 		struct nvmev_io *io;
 
 		/* The other half of a fused command comes along */
-		if (nr >= burst && (ios[nr - 1]->cmd.flags & NVME_CMD_FUSE) !=
-				   NVME_CMD_FUSE_FIRST)
-			break;
-		if (nr == ARRAY_SIZE(ios))
+		if (enough && (ios[nr - 1]->cmd.flags & NVME_CMD_FUSE) !=
+			      NVME_CMD_FUSE_FIRST)
 			break;
 		io = list_first_entry_or_null(&sq->free, struct nvmev_io,
 					      node);
@@ -1194,7 +1203,8 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 		io->seen_ns = nvmev_sq_seen_ns(sq, now_ns);
 		if (unlikely(io->cmd.flags & NVME_CMD_FUSE)) {
 			/* Both halves together, or later */
-			if (nvmev_fused_alone(sq, io, nr + 1 < pending)) {
+			if (nvmev_fused_alone(sq, io, nr + 1 < pending) ||
+			    nvmev_fused_stray(io, enough)) {
 				nvmev_sq_unfetch(sq, io->seen_ns);
 				list_add(&io->node, &sq->free);
 				break;
@@ -1202,6 +1212,7 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 			fused = true;
 		}
 		io->status = nvmev_nvm_check(dev, io);
+		units += io->units;
 		entered[io->kind]++;
 		trace_nvmev_fetch(io);
 		ios[nr++] = io;
