@@ -600,10 +600,15 @@ static u16 nvmev_nvm_check(struct nvmev_dev *dev, struct nvmev_io *io)
 	return status;
 }
 
-/* When every earlier write is done, of one namespace or of all */
-static u64 nvmev_nvm_flush_due(struct nvmev_dev *dev, const struct nvmev_io *io)
+/*
+ * When every earlier write is done, of one namespace or of all. In weighted
+ * round robin it has waited for its turn, and for a slot although it needs
+ * none: as of others, that is delay, not lateness.
+ */
+static u64 nvmev_nvm_flush_due(struct nvmev_dev *dev, const struct nvmev_io *io,
+			       u64 now_ns)
 {
-	u64 due_ns = io->seen_ns;
+	u64 due_ns = READ_ONCE(dev->wrr) ? now_ns : io->seen_ns;
 	unsigned int i;
 
 	if (io->ns)
@@ -614,14 +619,15 @@ static u64 nvmev_nvm_flush_due(struct nvmev_dev *dev, const struct nvmev_io *io)
 	return due_ns;
 }
 
-/* Asks the timing model; nvmev_timing.lock is held */
-static void nvmev_nvm_time(struct nvmev_dev *dev, struct nvmev_io *io)
+/* Asks the timing model, at the time of fetching; nvmev_timing.lock is held */
+static void nvmev_nvm_time(struct nvmev_dev *dev, struct nvmev_io *io,
+			   u64 now_ns)
 {
 	struct nvmev_ns *ns = io->ns;
 	u64 due_ns;
 
 	if (io->kind == NVMEV_OTHER) {
-		due_ns = nvmev_nvm_flush_due(dev, io);
+		due_ns = nvmev_nvm_flush_due(dev, io, now_ns);
 		io->wait_ns = due_ns - io->seen_ns;
 	} else {
 		due_ns = nvmev_timing_due(&dev->timing, io->kind, io->seen_ns,
@@ -1231,7 +1237,7 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 	spin_lock(&dev->timing.lock);
 	for (i = 0; i < nr; i++)
 		if (likely(!ios[i]->status))
-			nvmev_nvm_time(dev, ios[i]);
+			nvmev_nvm_time(dev, ios[i], now_ns);
 	spin_unlock(&dev->timing.lock);
 
 	for (i = 0; i < nr; i++) {
@@ -1347,7 +1353,7 @@ static struct nvmev_sq *nvmev_wrr_next(struct nvmev_worker *worker, u32 *quota)
 static bool nvmev_worker_fetch_wrr(struct nvmev_worker *worker)
 {
 	struct nvmev_dev *dev = worker->dev;
-	u32 served = 0, nr, room, quota;
+	u32 served = 0, nr, room = 1, quota;
 	struct nvmev_sq *sq;
 	bool waiting = false;
 	u64 now_ns;
@@ -1386,7 +1392,8 @@ static bool nvmev_worker_fetch_wrr(struct nvmev_worker *worker)
 		else
 			sq->passed_over = true;
 	}
-	return waiting;
+	/* A slot comes free by itself, a completion queue by the host */
+	return served || !room;
 }
 
 /* --- the worker --------------------------------------------------------- */
