@@ -411,10 +411,12 @@ static bool nvmev_copy_move(struct nvmev_dev *dev, struct nvmev_io *io,
 
 		if (!budget)
 			return false;
-		/* Fewer than there were: that many are copied */
+		/* The host has made the ranges shorter since */
 		if (io->range > FIELD_GET(NVME_COPY_NR,
-					  le32_to_cpu(io->cmd.cdw12)))
-			break;
+					  le32_to_cpu(io->cmd.cdw12))) {
+			io->status = NVME_SC_INVALID_FIELD | NVME_SC_DNR;
+			return true;
+		}
 		io->status = nvmev_copy_range(dev, io, io->range, &extent);
 		if (io->status)
 			return true;

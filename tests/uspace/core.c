@@ -501,6 +501,17 @@ static void test_copy(struct nvmev_dev *dev, struct uspace_queue *queue)
 	check(!uspace_sync(dev, queue, &cmd, NULL));
 	check(!dev->ns[0].nr_bad);
 
+	/* Ranges that the host makes shorter on the way: not all is written */
+	check(!rw(dev, queue, NVME_NVM_WRITE_UNCOR, 900, 1, DATA_AT));
+	copy_range(0, 0, 400);
+	copy_command(&cmd, 600, 1);
+	uspace_submit(dev, queue, &cmd);
+	uspace_run(dev, 1);
+	copy_range(0, 0, 100);
+	check(status_of(dev, queue) == NVME_SC_INVALID_FIELD);
+	check(dev->ns[0].nr_bad);
+	check(!rw(dev, queue, NVME_NVM_WRITE, 900, 1, DATA_AT));
+
 	/* Limits, ranges, formats */
 	copy_command(&cmd, 0, NVMEV_COPY_RANGES + 1);
 	refused(dev, queue, &cmd, NVME_SC_CMD_SIZE_LIMIT);
