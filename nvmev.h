@@ -190,7 +190,7 @@ void nvmev_timing_reset(struct nvmev_timing *timing);
  * @late_sum_ns: posting time minus due time
  * @late_max_ns: the largest of them
  * @intolerable: completions later than the tolerance
- * @in_flight: fetched and not yet posted
+ * @in_flight: fetched and not yet posted; the worker's alone, as the next
  * @in_flight_max: the most there were at once
  * @late: how many were late by how much, see nvmev_hist_bucket()
  */
@@ -307,6 +307,8 @@ struct nvmev_mark {
  * @nr_marks: marks in use; when all are, later tails wait to be marked
  * @marks: tails not yet fetched up to, oldest first
  * @stat: counters by kind, NULL for the admin queue
+ * @in_flight: commands of all kinds, fetched and not yet posted
+ * @in_flight_max: the most there were at once
  * @node: in nvmev_worker.sqs
  */
 struct nvmev_sq {
@@ -324,6 +326,8 @@ struct nvmev_sq {
 	unsigned int nr_marks;
 	struct nvmev_mark marks[NVMEV_MAX_MARKS];
 	struct nvmev_stat *stat;
+	u64 in_flight;
+	u64 in_flight_max;
 	struct list_head node;
 };
 

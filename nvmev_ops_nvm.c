@@ -682,7 +682,7 @@ static void nvmev_io_post(struct nvmev_worker *worker, struct nvmev_io *io,
 	if (likely(!io->status))
 		nvmev_io_count(worker, io, late_ns);
 	trace_nvmev_complete(io, late_ns);
-	nvmev_stat_add(&sq->stat[io->kind].in_flight, -1);
+	nvmev_stat_add(&sq->in_flight, -1);
 	nvmev_stat_add(&worker->stat[io->kind].in_flight, -1);
 	if (!sq->cq->unsignalled)
 		list_add_tail(&sq->cq->signal, &worker->signals);
@@ -1161,10 +1161,10 @@ static void nvmev_fused_check(struct nvmev_dev *dev, struct nvmev_io **ios,
 
 /* --- fetching -------------------------------------------------------------- */
 
-static void nvmev_stat_enter(struct nvmev_stat *stat, u32 nr)
+static void nvmev_stat_enter(u64 *in_flight, u64 *in_flight_max, u32 nr)
 {
-	nvmev_stat_add(&stat->in_flight, nr);
-	nvmev_stat_max(&stat->in_flight_max, stat->in_flight);
+	nvmev_stat_add(in_flight, nr);
+	nvmev_stat_max(in_flight_max, *in_flight);
 }
 
 static bool nvmev_io_is_small(const struct nvmev_io *io)
@@ -1229,12 +1229,12 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 		return 0;
 	if (unlikely(fused))
 		nvmev_fused_check(dev, ios, nr);
-	for (kind = 0; kind < NVMEV_KINDS; kind++) {
-		if (!entered[kind])
-			continue;
-		nvmev_stat_enter(&sq->stat[kind], entered[kind]);
-		nvmev_stat_enter(&worker->stat[kind], entered[kind]);
-	}
+	nvmev_stat_enter(&sq->in_flight, &sq->in_flight_max, nr);
+	for (kind = 0; kind < NVMEV_KINDS; kind++)
+		if (entered[kind])
+			nvmev_stat_enter(&worker->stat[kind].in_flight,
+					 &worker->stat[kind].in_flight_max,
+					 entered[kind]);
 
 	spin_lock(&dev->timing.lock);
 	for (i = 0; i < nr; i++)

@@ -111,7 +111,11 @@ void nvmev_stat_add_all(struct nvmev_stat *sum, const struct nvmev_stat *stat)
 		nvmev_stat_add(&sum->late[i], READ_ONCE(stat->late[i]));
 }
 
-/* All of one kind, of queues that live and of queues that are gone */
+/*
+ * All of one kind, of queues that live and of queues that are gone. The workers
+ * know nothing of each other: what was in flight at most is the sum of what
+ * each of them had.
+ */
 static void nvmev_stat_sum(struct nvmev_dev *dev, enum nvmev_kind kind,
 			   struct nvmev_stat *sum)
 {
@@ -136,11 +140,10 @@ static void nvmev_stat_sum_queue(const struct nvmev_sq *sq,
 	int kind;
 
 	memset(sum, 0, sizeof(*sum));
-	for (kind = 0; kind < NVMEV_KINDS; kind++) {
+	for (kind = 0; kind < NVMEV_KINDS; kind++)
 		nvmev_stat_add_all(sum, &sq->stat[kind]);
-		sum->in_flight += READ_ONCE(sq->stat[kind].in_flight);
-		sum->in_flight_max += READ_ONCE(sq->stat[kind].in_flight_max);
-	}
+	sum->in_flight = READ_ONCE(sq->in_flight);
+	sum->in_flight_max = READ_ONCE(sq->in_flight_max);
 }
 
 #define NVMEV_STAT_COLUMNS \
@@ -270,6 +273,8 @@ static void nvmev_stat_reset_worker(struct nvmev_worker *worker, void *arg)
 		list_for_each_entry(sq, &worker->sqs, node)
 			nvmev_stat_reset_one(&sq->stat[kind]);
 	}
+	list_for_each_entry(sq, &worker->sqs, node)
+		WRITE_ONCE(sq->in_flight_max, sq->in_flight);
 }
 
 /**
