@@ -207,6 +207,10 @@ static void nvmev_ns_drop_all(struct nvmev_dev *dev, struct nvmev_ns *ns,
 
 	for (i = 0; i < dev->config.nr_workers; i++)
 		nvmev_worker_call(&dev->workers[i], nvmev_ns_drop, &drop);
+	/* A later Flush does not wait for what was dropped */
+	spin_lock(&dev->timing.lock);
+	ns->write_due_ns = 0;
+	spin_unlock(&dev->timing.lock);
 }
 
 /**
