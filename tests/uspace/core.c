@@ -325,6 +325,51 @@ static void test_fused_room(struct nvmev_dev *dev, struct uspace_queue *queue)
 	check(((u8 *)dev->storage)[9 * 512] == 0x99);
 }
 
+/*
+ * A first half alone, last of a burst of 32, and right after it a good pair:
+ * what is wrong with the one is no matter of the other.
+ */
+static void test_fused_burst(struct nvmev_dev *dev, struct uspace_queue *queue)
+{
+	struct nvme_command read = { .opcode = NVME_NVM_READ };
+	struct nvme_command compare = { .opcode = NVME_NVM_COMPARE,
+					.flags = 1 };
+	struct nvme_command write = { .opcode = NVME_NVM_WRITE, .flags = 2 };
+	struct nvme_completion cqe;
+	u32 i, failed = 0, done = 0;
+	u16 stray;
+
+	set_range(&read, 0, 1);
+	set_range(&compare, 10, 1);
+	set_range(&write, 10, 1);
+	read.prp1 = cpu_to_le64(DATA_AT + 8192);
+	compare.prp1 = cpu_to_le64(DATA_AT);
+	write.prp1 = cpu_to_le64(DATA_AT + 4096);
+	memcpy(uspace_host + DATA_AT, dev->storage + 10 * 512, 512);
+	memset(uspace_host + DATA_AT + 4096, 0x5a, 512);
+
+	for (i = 0; i < 31; i++)
+		uspace_submit(dev, queue, &read);
+	stray = uspace_submit(dev, queue, &compare);
+	uspace_submit(dev, queue, &compare);
+	uspace_submit(dev, queue, &write);
+	while (done < 34) {
+		uspace_run(dev, 10);
+		uspace_now_ns += NSEC_PER_MSEC;
+		while (uspace_reap(dev, queue, &cqe)) {
+			done++;
+			if (!(le16_to_cpu(cqe.status) >> 1))
+				continue;
+			failed++;
+			check(le16_to_cpu(cqe.cid) == stray);
+			check((le16_to_cpu(cqe.status) >> 1 & NVME_SC_MASK) ==
+			      NVME_SC_FUSED_MISSING);
+		}
+	}
+	check(failed == 1);
+	check(((u8 *)dev->storage)[10 * 512] == 0x5a);
+}
+
 static bool reap_cid(struct nvmev_dev *dev, struct uspace_queue *queue, u16 cid)
 {
 	struct nvme_completion cqe;
@@ -849,6 +894,127 @@ static void test_urgent(void)
 	uspace_device_destroy(dev);
 }
 
+/* A Flush waits for its turn; that is delay, and no lateness of the device's */
+static void test_wrr_flush(void)
+{
+	struct nvmev_dev *dev = device_create(NSEC_PER_MSEC, 1);
+	struct nvme_command flush = { .opcode = NVME_NVM_FLUSH,
+				      .nsid = cpu_to_le32(1) };
+	struct uspace_queue admin, queues[1];
+	u32 served, i;
+
+	check(uspace_enable_ams(dev, &admin, NVME_CC_AMS_WRR));
+	check(!uspace_create_queue_of(dev, &admin, &queues[0], 1, DEPTH,
+				      RINGS_AT, NVME_SQ_HIGH));
+	arbitrate(dev, &queues[0], 1, 20);
+	uspace_submit(dev, &queues[0], &flush);
+	for (i = 0; i < 21000; i++) {
+		uspace_run(dev, 1);
+		uspace_now_ns += NSEC_PER_USEC;
+	}
+	get_served(dev, queues, 1, 2, &served);
+	check(served == 21);
+	check(dev->sqs[1]->stat[NVMEV_OTHER].commands == 1);
+	check(dev->sqs[1]->stat[NVMEV_OTHER].late_max_ns < 10 * NSEC_PER_USEC);
+	check(dev->sqs[1]->stat[NVMEV_OTHER].wait_max_ns > NSEC_PER_MSEC);
+	uspace_device_destroy(dev);
+}
+
+/* --- shares -------------------------------------------------------------- */
+
+/*
+ * Erasing goes on beside as many reads as there can be: it has a share of the
+ * time, not a slice in each round of the worker, which may be long.
+ */
+static void test_erase_share(void)
+{
+	struct nvmev_dev *dev = device_create(0, 1024);
+	struct nvme_command read = { .opcode = NVME_NVM_READ };
+	struct nvme_command zeroes = { .opcode = NVME_NVM_WRITE_ZEROES };
+	struct uspace_queue admin, queues[2];
+	struct nvme_completion cqe;
+	u32 i, rounds = 0;
+
+	check(uspace_enable(dev, &admin));
+	/* Both of one worker */
+	for (i = 0; i < 2; i++)
+		check(!uspace_create_queue(dev, &admin, &queues[i], 1 + 2 * i,
+					   DEPTH, RINGS_AT * (i + 1)));
+	set_range(&read, 0, 8);
+	read.prp1 = cpu_to_le64(DATA_AT);
+	set_range(&zeroes, 0, 16384);
+	uspace_submit(dev, &queues[0], &zeroes);
+	while (!uspace_reap(dev, &queues[0], &cqe)) {
+		for (i = 0; i < 32; i++)
+			uspace_submit(dev, &queues[1], &read);
+		nvmev_worker_poll(dev->sqs[1]->cq->worker);
+		uspace_now_ns += 100 * NSEC_PER_USEC;
+		while (uspace_reap(dev, &queues[1], &cqe))
+			;
+		rounds++;
+	}
+	/* 8 MiB, of which no round does more than one */
+	check(rounds >= 8 && rounds < 32);
+	uspace_device_destroy(dev);
+}
+
+/* What is dropped with its namespace is nothing that a Flush waits for */
+static void test_dropped_writes(void)
+{
+	const u64 latency = 20 * NSEC_PER_SEC;
+	struct nvmev_dev *dev = device_create(latency, 4);
+	struct nvme_command write = { .opcode = NVME_NVM_WRITE };
+	struct nvme_command flush = { .opcode = NVME_NVM_FLUSH,
+				      .nsid = cpu_to_le32(1) };
+	struct nvme_command format = { .opcode = NVME_ADMIN_FORMAT_NVM,
+				       .nsid = cpu_to_le32(1) };
+	struct uspace_queue admin, queue;
+	struct nvme_completion cqe;
+
+	check(uspace_enable(dev, &admin));
+	check(!uspace_create_queue(dev, &admin, &queue, 1, DEPTH, RINGS_AT));
+	set_range(&write, 0, 1);
+	write.prp1 = cpu_to_le64(DATA_AT);
+	uspace_submit(dev, &queue, &write);
+	uspace_run(dev, 3);
+	check(!uspace_sync(dev, &admin, &format, NULL));
+	uspace_run(dev, 3);
+	check(uspace_reap(dev, &queue, &cqe));
+	check(le16_to_cpu(cqe.status) >> 1);
+	uspace_submit(dev, &queue, &flush);
+	uspace_run(dev, 3);
+	check(uspace_reap(dev, &queue, &cqe));
+	check(!(le16_to_cpu(cqe.status) >> 1));
+	uspace_device_destroy(dev);
+}
+
+/* At most, of all kinds together: not the most of each, at different times */
+static void test_in_flight(void)
+{
+	struct nvmev_dev *dev = device_create(NSEC_PER_MSEC, 64);
+	struct nvme_command cmd = { };
+	struct uspace_queue admin, queue;
+	struct nvme_completion cqe;
+	u32 i, done, kind;
+
+	check(uspace_enable(dev, &admin));
+	check(!uspace_create_queue(dev, &admin, &queue, 1, DEPTH, RINGS_AT));
+	for (kind = 0; kind < 2; kind++) {
+		cmd.opcode = kind ? NVME_NVM_READ : NVME_NVM_WRITE;
+		set_range(&cmd, 0, 1);
+		cmd.prp1 = cpu_to_le64(DATA_AT);
+		for (i = 0; i < 32; i++)
+			uspace_submit(dev, &queue, &cmd);
+		for (done = 0; done < 32; uspace_now_ns += NSEC_PER_MSEC) {
+			uspace_run(dev, 3);
+			while (uspace_reap(dev, &queue, &cqe))
+				done++;
+		}
+	}
+	check(dev->sqs[1]->in_flight_max == 32 && !dev->sqs[1]->in_flight);
+	uspace_device_destroy(dev);
+}
+
 /* The host's writes count only while it can reach the BAR */
 static void test_decode(struct nvmev_dev *dev, struct uspace_queue *queue)
 {
@@ -1129,6 +1295,7 @@ static void run_virtual(void)
 	test_refusals(dev, &queues[1]);
 	test_fused(dev, &queues[1]);
 	test_fused_room(dev, &queues[1]);
+	test_fused_burst(dev, &queues[1]);
 	test_flush(dev, &queues[0], &queues[2], NVME_NVM_WRITE, 4096);
 	test_flush(dev, &queues[0], &queues[2], NVME_NVM_WRITE_ZEROES, 16384);
 	test_copy(dev, &queues[1]);
@@ -1261,6 +1428,10 @@ int main(int argc, char **argv)
 		run_virtual();
 		test_arbitration();
 		test_urgent();
+		test_wrr_flush();
+		test_erase_share();
+		test_dropped_writes();
+		test_in_flight();
 		puts("virtual: ok");
 		return 0;
 	}
