@@ -84,7 +84,7 @@ struct nvmev_vector {
  * @mode: which kind of interrupt is enabled
  * @line_ns: when the line last interrupted
  * @generation: incremented whenever MSI or MSI-X is switched on or off
- * @pending: vectors that were raised while masked
+ * @pending: vectors that were raised while they could not be delivered
  * @vectors: the interrupt vectors
  */
 struct nvmev_pci {
@@ -164,6 +164,12 @@ static bool nvmev_irq_masked(struct nvmev_pci *pci, u16 message)
 	}
 }
 
+/* A message is DMA, too: without it, as while masked, it stays pending */
+static bool nvmev_message_held(struct nvmev_pci *pci, u16 message)
+{
+	return !pci->dev->dma || nvmev_irq_masked(pci, message);
+}
+
 static void nvmev_irq_set_pending(struct nvmev_pci *pci, u16 message,
 				  bool pending)
 {
@@ -191,7 +197,7 @@ static void nvmev_line_set_status(struct nvmev_pci *pci, bool asserted)
 		*status |= PCI_STATUS_INTERRUPT;
 }
 
-/* A masked interrupt is kept, and the controller thread looks for its end */
+/* It is kept, and the controller thread looks for when it can be delivered */
 static void nvmev_irq_keep(struct nvmev_pci *pci, u16 message)
 {
 	nvmev_irq_set_pending(pci, message, true);
@@ -258,11 +264,9 @@ static bool nvmev_irq_try_raise(struct nvmev_pci *pci, u16 *vector)
 	raw_spin_lock_irqsave(&pci->lock, flags);
 	*vector = nvmev_irq_message(pci, *vector);
 	entry = &pci->vectors[*vector];
-	if (!pci->dev->dma) {
-		/* Messages are DMA, too */
-	} else if (unlikely(pci->mode == NVMEV_IRQ_LINE)) {
+	if (unlikely(pci->mode == NVMEV_IRQ_LINE)) {
 		nvmev_line_raise(pci);
-	} else if (nvmev_irq_masked(pci, *vector)) {
+	} else if (nvmev_message_held(pci, *vector)) {
 		nvmev_irq_keep(pci, *vector);
 	} else if (entry->generation != pci->generation) {
 		known = false;
@@ -287,7 +291,8 @@ static bool nvmev_irq_try_raise(struct nvmev_pci *pci, u16 *vector)
  * @dev: the device
  * @vector: up to nvmev_max_vector()
  *
- * Masked, it stays pending, in the PBA as well, until it is unmasked.
+ * Masked, or without Bus Master Enable, it stays pending, in the PBA as well,
+ * until that has changed.
  *
  * Context: a worker or the controller thread; may sleep once after the host
  * has set up its interrupts anew.
@@ -327,7 +332,7 @@ unlock:
 }
 
 /**
- * nvmev_irq_poll() - deliver what was pending and is unmasked by now
+ * nvmev_irq_poll() - deliver what was pending and is so no longer
  * @dev: the device
  *
  * Unmasking is a plain write to memory: somebody has to look.
@@ -341,7 +346,7 @@ bool nvmev_irq_poll(struct nvmev_dev *dev)
 	unsigned int vector;
 	bool worked = false;
 	unsigned long flags;
-	bool unmasked;
+	bool held;
 
 	if (unlikely(READ_ONCE(pci->mode) == NVMEV_IRQ_LINE)) {
 		nvmev_line_poll(pci);
@@ -352,11 +357,11 @@ bool nvmev_irq_poll(struct nvmev_dev *dev)
 
 	for_each_set_bit(vector, pci->pending, NVMEV_MAX_VECTORS) {
 		raw_spin_lock_irqsave(&pci->lock, flags);
-		unmasked = !nvmev_irq_masked(pci, vector);
-		if (unmasked)
+		held = nvmev_message_held(pci, vector);
+		if (!held)
 			nvmev_irq_set_pending(pci, vector, false);
 		raw_spin_unlock_irqrestore(&pci->lock, flags);
-		if (unmasked) {
+		if (!held) {
 			nvmev_irq_raise(dev, vector);
 			worked = true;
 		}
