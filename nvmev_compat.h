@@ -296,6 +296,11 @@ static inline int nvmev_hotadd(int node, u64 start, u64 size)
 	return -EOPNOTSUPP;
 }
 
+static inline bool nvmev_driver_memory(u64 start, u64 size)
+{
+	return false;
+}
+
 static inline bool nvmev_direct_map_coarse(u64 start, u64 size)
 {
 	return false;
@@ -340,12 +345,25 @@ static inline int nvmev_hotremove(int node, u64 start, u64 size)
 #endif
 }
 
+/* One entry in /proc/iomem for what lies side by side */
 static inline int nvmev_hotadd(int node, u64 start, u64 size)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
 	return add_memory(node, start, size);
 #else
-	return add_memory(node, start, size, MHP_NONE);
+	return add_memory(node, start, size, MHP_MERGE_RESOURCE);
+#endif
+}
+
+/* 5.10; what a driver has added, of persistent memory or for a hypervisor */
+static inline bool nvmev_driver_memory(u64 start, u64 size)
+{
+#ifdef IORESOURCE_SYSRAM_DRIVER_MANAGED
+	return region_intersects(start, size, IORESOURCE_SYSTEM_RAM |
+				 IORESOURCE_SYSRAM_DRIVER_MANAGED,
+				 IORES_DESC_NONE) != REGION_DISJOINT;
+#else
+	return false;
 #endif
 }
 

@@ -255,26 +255,31 @@ close:
 	return err;
 }
 
-/* Nothing can be done for what the kernel does not take back but to say so */
+/*
+ * Block by block: the kernel needs memory for the page structures, 16 MiB for a
+ * GiB, and each block has enough for the next. Nothing can be done for what it
+ * does not take back but to say so.
+ */
 static void nvmev_mem_give_back(u64 start, u64 size, int node, bool movable)
 {
 	u64 block = nvmev_hotremove_block_bytes(), addr;
 	int err;
 
-	err = nvmev_hotadd(node, start, size);
-	if (err) {
-		pr_err("[%#llx-%#llx] cannot be given back to the kernel: error %d; it is lost until the next boot\n",
-		       start, start + size - 1, err);
-		return;
+	for (addr = start; addr < start + size; addr += block) {
+		err = nvmev_hotadd(node, addr, block);
+		if (err)
+			pr_err("[%#llx-%#llx] cannot be given back to the kernel: error %d; it is lost until the next boot\n",
+			       addr, addr + block - 1, err);
+		else
+			nvmev_mem_put_online(addr, movable);
 	}
-	for (addr = start; addr < start + size; addr += block)
-		nvmev_mem_put_online(addr, movable);
 }
 
 /*
- * Whether it is worth while to try a block: all of it the kernel's RAM, in use
- * and of the node, in the zone, and nothing there that is known to stay. Huge
- * pages might go, but the kernel would have fewer of them afterwards.
+ * Whether it is worth while to try a block: all of it the kernel's own RAM and
+ * not a driver's, in use and of the node, in the zone, and nothing there that is
+ * known to stay. Huge pages might go, but the kernel would have fewer of them
+ * afterwards. What is broken would go as well, but is not to be touched.
  */
 static bool nvmev_mem_block_ok(u64 start, int node, enum zone_type zone)
 {
@@ -283,13 +288,15 @@ static bool nvmev_mem_block_ok(u64 start, int node, enum zone_type zone)
 	unsigned long end = pfn + PHYS_PFN(block);
 
 	if (region_intersects(start, block, IORESOURCE_SYSTEM_RAM,
-			      IORES_DESC_NONE) != REGION_INTERSECTS)
+			      IORES_DESC_NONE) != REGION_INTERSECTS ||
+	    nvmev_driver_memory(start, block))
 		return false;
 	for (; pfn < end; pfn++) {
 		struct page *page = pfn_to_online_page(pfn);
 
 		if (!page || PageReserved(page) || PageHuge(page) ||
-		    page_to_nid(page) != node || page_zonenum(page) != zone)
+		    PageHWPoison(page) || page_to_nid(page) != node ||
+		    page_zonenum(page) != zone)
 			return false;
 	}
 	cond_resched();

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * 096-memory-places.c BLOCK-BYTES NODE COUNT
+ * 096-memory-places.c BLOCK-BYTES NODE COUNT [break]
  *
  * Pins one page in each of the COUNT highest memory blocks of a node in which it
  * gets one, as buffers that are registered with io_uring: the kernel cannot move
  * them. Prints the numbers of the blocks, one a line, then waits for a line on
- * its input, and fails if a page is no longer what it was.
+ * its input, and fails if a page is no longer what it was. With break, the pages
+ * are not pinned: they count as broken memory until the next boot.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -94,8 +95,8 @@ int main(int argc, char **argv)
 	long node, count;
 	int ring, i, k;
 
-	if (argc != 4)
-		errx(2, "usage: %s BLOCK-BYTES NODE COUNT", argv[0]);
+	if (argc < 4)
+		errx(2, "usage: %s BLOCK-BYTES NODE COUNT [break]", argv[0]);
 	block_bytes = strtoull(argv[1], NULL, 0);
 	node = strtol(argv[2], NULL, 0);
 	count = strtol(argv[3], NULL, 0);
@@ -139,9 +140,17 @@ int main(int argc, char **argv)
 	for (i = 0; i < count; i++) {
 		if (!pages[i])
 			errx(1, "only %d blocks", i);
+		if (argc > 4) {
+			if (madvise(pages[i], PAGE, MADV_HWPOISON))
+				err(1, "MADV_HWPOISON");
+			printf("%llu\n", (unsigned long long)blocks[i]);
+			continue;
+		}
 		memset(pages[i], 0x40 + i, PAGE);
 		buffers[i] = (struct iovec){ pages[i], PAGE };
 	}
+	if (argc > 4)
+		return 0;
 	ring = syscall(__NR_io_uring_setup, 1, &params);
 	if (ring < 0 || syscall(__NR_io_uring_register, ring,
 				IORING_REGISTER_BUFFERS, buffers, count))
