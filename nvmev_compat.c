@@ -159,8 +159,8 @@ int pci_irq_vector(struct pci_dev *pdev, unsigned int nr)
 {
 	struct msi_desc *entry;
 
-	if (!pdev->msix_enabled)
-		return -EINVAL;
+	if (pdev->msi_enabled)
+		return pdev->irq + nr;
 	for_each_pci_msi_entry(entry, pdev)
 		if (entry->msi_attrib.entry_nr == nr)
 			return entry->irq;

@@ -79,6 +79,13 @@
 
 /* --- names ----------------------------------------------------------------- */
 
+/* 4.19; with CONFIG_DEBUG_VM it is a bug to ask such a page for its flags */
+#ifdef PAGE_POISON_PATTERN
+#define nvmev_page_uninitialised(page)	PagePoisoned(page)
+#else
+#define nvmev_page_uninitialised(page)	false
+#endif
+
 /* 4.9 */
 #ifndef FIELD_GET
 #define FIELD_GET(mask, val) \
@@ -249,6 +256,9 @@ int region_intersects(resource_size_t start, size_t size, unsigned long flags,
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 8, 0)
 #define NVMEV_COMPAT_CPUHP
 #define CPUHP_AP_ONLINE_DYN	CPUHP_ONLINE
+/* 4.6 has functions of these names, for itself */
+#define cpuhp_setup_state		nvmev_cpuhp_setup_state
+#define cpuhp_remove_state_nocalls	nvmev_cpuhp_remove_state_nocalls
 int cpuhp_setup_state(enum cpuhp_state state, const char *name,
 		      int (*startup)(unsigned int cpu),
 		      int (*teardown)(unsigned int cpu));

@@ -674,7 +674,8 @@ static bool nvmev_host_page_ok(unsigned long pfn, bool write)
 	if (!pfn_valid(pfn))
 		return false;
 	page = pfn_to_page(pfn);
-	if (unlikely(PageHWPoison(page)))
+	/* Nobody has set up the page of a block that is offline */
+	if (unlikely(nvmev_page_uninitialised(page) || PageHWPoison(page)))
 		return false;
 	/*
 	 * Reserved are holes, and memory that the kernel keeps since its boot:
