@@ -32,11 +32,10 @@
 #define NVMEV_LATE_SLICES	8
 
 /*
- * Erasures get this part of a worker's time, and half of it when they are late.
- * Of a single round they get no more than so many slices, which are a MiB.
+ * Erasures get this part of a worker's time, a quarter, and of a single round
+ * no more than so many slices, which are a MiB.
  */
 #define NVMEV_ERASE_SHIFT	2
-#define NVMEV_ERASE_LATE_SHIFT	1
 #define NVMEV_ERASE_SLICES	64
 
 /*
@@ -992,16 +991,12 @@ static bool nvmev_worker_slice(struct nvmev_worker *worker,
  */
 static bool nvmev_worker_erase(struct nvmev_worker *worker, u64 round_ns)
 {
-	struct timerqueue_node *node = timerqueue_getnext(&worker->erasures);
-	unsigned int i, shift = NVMEV_ERASE_SHIFT;
-	u64 now_ns, end_ns;
+	unsigned int i;
+	u64 end_ns;
 
-	if (likely(!node))
+	if (likely(!timerqueue_getnext(&worker->erasures)))
 		return false;
-	now_ns = nvmev_clock_ns();
-	if ((u64)ktime_to_ns(node->expires) < now_ns)
-		shift = NVMEV_ERASE_LATE_SHIFT;
-	end_ns = now_ns + (round_ns >> shift);
+	end_ns = nvmev_clock_ns() + (round_ns >> NVMEV_ERASE_SHIFT);
 	for (i = 0; i < NVMEV_ERASE_SLICES; i++)
 		if (!nvmev_worker_slice(worker, &worker->erasures) ||
 		    nvmev_clock_ns() >= end_ns)
