@@ -355,6 +355,11 @@ static inline int nvmev_hotremove(int node, u64 start, u64 size)
 #endif
 }
 
+/* 5.11 renamed it */
+#ifndef MHP_MERGE_RESOURCE
+#define MHP_MERGE_RESOURCE	MEMHP_MERGE_RESOURCE
+#endif
+
 /* One entry in /proc/iomem for what lies side by side */
 static inline int nvmev_hotadd(int node, u64 start, u64 size)
 {
