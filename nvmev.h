@@ -484,6 +484,7 @@ enum nvmev_io_state {
  * @bytes: length of the current range
  * @wait_ns: queueing delay in the model
  * @seen_ns: when the submission was seen
+ * @ready_ns: NVMEV_IO_BLOCKED: when it would have been posted
  * @offset: first byte in the storage
  * @pos: bytes done of the current range
  * @units: what it costs in the timing model
@@ -511,7 +512,10 @@ struct nvmev_io {
 	const struct nvmev_nvm_op *op;
 	u64 bytes;
 	u64 wait_ns;
-	u64 seen_ns;
+	union {
+		u64 seen_ns;
+		u64 ready_ns;
+	};
 	u64 offset;
 	u64 pos;
 	u32 units;

@@ -703,6 +703,7 @@ static void nvmev_io_finish(struct nvmev_worker *worker, struct nvmev_io *io,
 		return;
 	}
 	io->state = NVMEV_IO_BLOCKED;
+	io->ready_ns = now_ns;
 	list_add_tail(&io->node, &cq->blocked);
 	worker->nr_blocked++;
 }
@@ -890,7 +891,8 @@ static void nvmev_worker_unblock(struct nvmev_worker *worker)
 
 			list_del(&io->node);
 			worker->nr_blocked--;
-			nvmev_io_post(worker, io, nvmev_clock_ns());
+			/* What the host made it wait for is not its lateness */
+			nvmev_io_post(worker, io, io->ready_ns);
 		}
 	}
 }

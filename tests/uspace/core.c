@@ -988,6 +988,33 @@ static void test_dropped_writes(void)
 	uspace_device_destroy(dev);
 }
 
+/* A host that does not take completions does not make the device late */
+static void test_full_cq_late(void)
+{
+	struct nvmev_dev *dev = device_create(0, 64);
+	struct nvme_command cmd = { .opcode = NVME_NVM_READ };
+	struct uspace_queue admin, queue;
+	struct nvme_completion cqe;
+	u32 i, done = 0;
+
+	check(uspace_enable(dev, &admin));
+	check(!uspace_create_queue(dev, &admin, &queue, 1, DEPTH, RINGS_AT));
+	set_range(&cmd, 0, 1);
+	cmd.prp1 = cpu_to_le64(DATA_AT);
+	for (i = 0; i < DEPTH + 10; i++) {
+		uspace_submit(dev, &queue, &cmd);
+		uspace_run(dev, 3);
+	}
+	uspace_now_ns += NSEC_PER_SEC;
+	while (uspace_reap(dev, &queue, &cqe)) {
+		done++;
+		uspace_run(dev, 3);
+	}
+	check(done == DEPTH + 10);
+	check(dev->sqs[1]->stat[NVMEV_READ].late_max_ns < NSEC_PER_USEC);
+	uspace_device_destroy(dev);
+}
+
 /* At most, of all kinds together: not the most of each, at different times */
 static void test_in_flight(void)
 {
@@ -1432,6 +1459,7 @@ int main(int argc, char **argv)
 		test_erase_share();
 		test_dropped_writes();
 		test_in_flight();
+		test_full_cq_late();
 		puts("virtual: ok");
 		return 0;
 	}
