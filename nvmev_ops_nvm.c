@@ -951,6 +951,9 @@ static void nvmev_io_transferred(struct nvmev_worker *worker,
 				 struct nvmev_io *io)
 {
 	if (unlikely(io->status)) {
+		/* A part of its first page may have been moved: no @pos tells */
+		if (io->op->write)
+			nvmev_stat_add(&worker->changes, 1);
 		nvmev_io_fail(worker, io);
 		return;
 	}
