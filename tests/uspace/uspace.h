@@ -89,6 +89,11 @@ typedef u64 __bitwise __le64;
 		     _a < _b ? _a : _b; })
 #define max(a, b) ({ __auto_type _a = (a); __auto_type _b = (b); \
 		     _a > _b ? _a : _b; })
+#define swap(a, b) do {						\
+	__typeof__(a) _tmp = (a);					\
+	(a) = (b);							\
+	(b) = _tmp;							\
+} while (0)
 #define min_t(t, a, b)		min((t)(a), (t)(b))
 #define max_t(t, a, b)		max((t)(a), (t)(b))
 #define min3(a, b, c)		min(min(a, b), c)
