@@ -288,31 +288,45 @@ static void test_fused(struct nvmev_dev *dev, struct uspace_queue *queue)
 	check(status_of(dev, queue) == NVME_SC_INVALID_FIELD);
 }
 
+/* A read of something else, and a pair that puts @byte into block @lba */
+struct fused {
+	struct nvme_command read;
+	struct nvme_command compare;
+	struct nvme_command write;
+};
+
+static struct fused fused_pair(struct nvmev_dev *dev, u64 lba, u8 byte)
+{
+	struct fused fused = {
+		.read = { .opcode = NVME_NVM_READ },
+		.compare = { .opcode = NVME_NVM_COMPARE, .flags = 1 },
+		.write = { .opcode = NVME_NVM_WRITE, .flags = 2 },
+	};
+
+	set_range(&fused.read, 0, 1);
+	set_range(&fused.compare, lba, 1);
+	set_range(&fused.write, lba, 1);
+	fused.read.prp1 = cpu_to_le64(DATA_AT + 8192);
+	fused.compare.prp1 = cpu_to_le64(DATA_AT);
+	fused.write.prp1 = cpu_to_le64(DATA_AT + 4096);
+	memcpy(uspace_host + DATA_AT, dev->storage + lba * 512, 512);
+	memset(uspace_host + DATA_AT + 4096, byte, 512);
+	return fused;
+}
+
 /* Both halves wait for room when there is some for the first half alone */
 static void test_fused_room(struct nvmev_dev *dev, struct uspace_queue *queue)
 {
-	struct nvme_command read = { .opcode = NVME_NVM_READ };
-	struct nvme_command compare = { .opcode = NVME_NVM_COMPARE,
-					.flags = 1 };
-	struct nvme_command write = { .opcode = NVME_NVM_WRITE, .flags = 2 };
+	struct fused fused = fused_pair(dev, 9, 0x99);
 	u32 i, done = 0;
 	int status;
 
-	set_range(&read, 0, 1);
-	set_range(&compare, 9, 1);
-	set_range(&write, 9, 1);
-	read.prp1 = cpu_to_le64(DATA_AT + 8192);
-	compare.prp1 = cpu_to_le64(DATA_AT);
-	write.prp1 = cpu_to_le64(DATA_AT + 4096);
-	memcpy(uspace_host + DATA_AT, dev->storage + 9 * 512, 512);
-	memset(uspace_host + DATA_AT + 4096, 0x99, 512);
-
 	/* One entry of the queue less than it has commands, all in flight */
 	for (i = 0; i < queue->size - 1; i++)
-		uspace_submit(dev, queue, &read);
+		uspace_submit(dev, queue, &fused.read);
 	uspace_run(dev, 10);
-	uspace_submit(dev, queue, &compare);
-	uspace_submit(dev, queue, &write);
+	uspace_submit(dev, queue, &fused.compare);
+	uspace_submit(dev, queue, &fused.write);
 	while (done < queue->size + 1) {
 		status = status_of(dev, queue);
 		if (status) {
@@ -331,28 +345,16 @@ static void test_fused_room(struct nvmev_dev *dev, struct uspace_queue *queue)
  */
 static void test_fused_burst(struct nvmev_dev *dev, struct uspace_queue *queue)
 {
-	struct nvme_command read = { .opcode = NVME_NVM_READ };
-	struct nvme_command compare = { .opcode = NVME_NVM_COMPARE,
-					.flags = 1 };
-	struct nvme_command write = { .opcode = NVME_NVM_WRITE, .flags = 2 };
+	struct fused fused = fused_pair(dev, 10, 0x5a);
 	struct nvme_completion cqe;
 	u32 i, failed = 0, done = 0;
 	u16 stray;
 
-	set_range(&read, 0, 1);
-	set_range(&compare, 10, 1);
-	set_range(&write, 10, 1);
-	read.prp1 = cpu_to_le64(DATA_AT + 8192);
-	compare.prp1 = cpu_to_le64(DATA_AT);
-	write.prp1 = cpu_to_le64(DATA_AT + 4096);
-	memcpy(uspace_host + DATA_AT, dev->storage + 10 * 512, 512);
-	memset(uspace_host + DATA_AT + 4096, 0x5a, 512);
-
 	for (i = 0; i < 31; i++)
-		uspace_submit(dev, queue, &read);
-	stray = uspace_submit(dev, queue, &compare);
-	uspace_submit(dev, queue, &compare);
-	uspace_submit(dev, queue, &write);
+		uspace_submit(dev, queue, &fused.read);
+	stray = uspace_submit(dev, queue, &fused.compare);
+	uspace_submit(dev, queue, &fused.compare);
+	uspace_submit(dev, queue, &fused.write);
 	while (done < 34) {
 		uspace_run(dev, 10);
 		uspace_now_ns += NSEC_PER_MSEC;
