@@ -14,6 +14,7 @@
 #include <linux/io_uring.h>
 #include <linux/mempolicy.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +85,11 @@ static int in_node(uint64_t block, long node)
 	return there;
 }
 
+/* Some kernels tell of broken memory at once. That is what was asked for. */
+static void told(int number)
+{
+}
+
 int main(int argc, char **argv)
 {
 	struct io_uring_params params = { };
@@ -141,6 +147,7 @@ int main(int argc, char **argv)
 		if (!pages[i])
 			errx(1, "only %d blocks", i);
 		if (argc > 4) {
+			signal(SIGBUS, told);
 			if (madvise(pages[i], PAGE, MADV_HWPOISON))
 				err(1, "MADV_HWPOISON");
 			printf("%llu\n", (unsigned long long)blocks[i]);
