@@ -922,7 +922,28 @@ static void test_wrr_flush(void)
 	uspace_device_destroy(dev);
 }
 
-/* --- shares -------------------------------------------------------------- */
+/* --- workers: their time, what is dropped, what is counted ----------------- */
+
+/* Few large commands make a burst, so that the next is not kept waiting */
+static void test_burst_units(void)
+{
+	struct nvmev_dev *dev = device_create(NSEC_PER_SEC, 4);
+	struct nvme_command zeroes = { .opcode = NVME_NVM_WRITE_ZEROES };
+	struct uspace_queue admin, queue;
+	u32 i;
+
+	check(uspace_enable(dev, &admin));
+	check(!uspace_create_queue(dev, &admin, &queue, 1, DEPTH, RINGS_AT));
+	set_range(&zeroes, 0, 1024);
+	for (i = 0; i < 16; i++)
+		uspace_submit(dev, &queue, &zeroes);
+	/* 128 units each, and a burst has 256 */
+	for (i = 2; i <= 16; i += 2) {
+		nvmev_worker_poll(dev->sqs[1]->cq->worker);
+		check(dev->sqs[1]->in_flight == i);
+	}
+	uspace_device_destroy(dev);
+}
 
 /*
  * Erasing goes on beside as many reads as there can be: it has a share of the
@@ -1496,6 +1517,7 @@ int main(int argc, char **argv)
 		test_arbitration();
 		test_urgent();
 		test_wrr_flush();
+		test_burst_units();
 		test_erase_share();
 		test_dropped_writes();
 		test_in_flight();

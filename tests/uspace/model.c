@@ -273,7 +273,7 @@ static void cost(void)
  */
 static void shrink(void)
 {
-	struct nvmev_slot_group *heap;
+	struct nvmev_slot_group *heap, *old;
 	double start, best = 1e18, serve = 1e18;
 	struct nvmev_slots state;
 	u32 round, i;
@@ -287,11 +287,13 @@ static void shrink(void)
 		serve = min(serve, nanoseconds() - start);
 		heap = calloc(NVMEV_MAX_SLOTS, sizeof(*heap));
 		memset(heap, 1, NVMEV_MAX_SLOTS * sizeof(*heap));
+		old = state.heap;
 		start = nanoseconds();
 		nvmev_slots_resize(&state, heap, NVMEV_MAX_SLOTS / 2);
 		best = min(best, nanoseconds() - start);
 		check(state.nr_slots == NVMEV_MAX_SLOTS / 2);
-		free(heap);
+		free(old);
+		nvmev_slots_destroy(&state);
 	}
 	printf("%.1f ms, as many commands %.1f ms\n", best / 1e6, serve / 1e6);
 }
