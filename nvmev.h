@@ -1011,6 +1011,7 @@ int nvmev_pci_add(struct nvmev_dev *dev);
 void nvmev_pci_remove(struct nvmev_dev *dev);
 void nvmev_pci_destroy(struct nvmev_dev *dev);
 int nvmev_pci_domain(struct nvmev_dev *dev);
+int nvmev_pci_node(struct nvmev_dev *dev);
 void nvmev_irq_raise(struct nvmev_dev *dev, u16 vector);
 bool nvmev_irq_poll(struct nvmev_dev *dev);
 void *nvmev_host_ptr(struct nvmev_dev *dev, u64 addr, bool write);

@@ -838,6 +838,7 @@ int nvmev_pci_init(struct nvmev_dev *dev)
 	if (!pci)
 		return -ENOMEM;
 	pci->dev = dev;
+	pci->sysdata.node = nvmev_pci_find_node(dev);
 	raw_spin_lock_init(&pci->lock);
 	/* 0 is what vectors have that were never looked up */
 	pci->generation = 1;
@@ -908,7 +909,6 @@ int nvmev_pci_add(struct nvmev_dev *dev)
 	if (err < 0)
 		goto unlock;
 	WRITE_ONCE(pci->sysdata.domain, err);
-	pci->sysdata.node = nvmev_pci_find_node(dev);
 
 	pci_add_resource(&resources, &pci->window);
 	pci_add_resource(&resources, &pci->busn);
@@ -948,6 +948,17 @@ unlock:
 int nvmev_pci_domain(struct nvmev_dev *dev)
 {
 	return READ_ONCE(dev->pci->sysdata.domain);
+}
+
+/**
+ * nvmev_pci_node() - the NUMA node that the device is on
+ * @dev: the device
+ *
+ * Return: that of its memory, or the nearest that has memory for the kernel.
+ */
+int nvmev_pci_node(struct nvmev_dev *dev)
+{
+	return dev->pci->sysdata.node;
 }
 
 /**

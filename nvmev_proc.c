@@ -162,7 +162,7 @@ static int nvmev_device_show(struct seq_file *m, struct nvmev_dev *dev,
 		seq_printf(m, "pci %04x:00:00.0\n", domain);
 	else
 		seq_puts(m, "pci none\n");
-	seq_printf(m, "node %d\n", cpu_to_node(config->cpus[1]));
+	seq_printf(m, "node %d\n", nvmev_pci_node(dev));
 	seq_printf(m, "cpus %u", config->cpus[0]);
 	for (i = 1; i <= config->nr_workers; i++)
 		seq_printf(m, ",%u", config->cpus[i]);
