@@ -125,9 +125,12 @@ static int nvmev_tolerance_store(struct nvmev_dev *dev, enum nvmev_kind kind,
 	u64 ns;
 	int err = nvmev_parse_latency(text, &ns);
 
-	if (!err)
-		WRITE_ONCE(dev->tolerance_ns, ns);
-	return err;
+	if (err)
+		return err;
+	WRITE_ONCE(dev->tolerance_ns, ns);
+	/* What was counted before was held against another one */
+	nvmev_stat_reset(dev);
+	return 0;
 }
 
 static int nvmev_stat_file_show(struct seq_file *m, struct nvmev_dev *dev,
