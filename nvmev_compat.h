@@ -14,6 +14,7 @@
 #include <linux/bitops.h>
 #include <linux/cpu.h>
 #include <linux/fs.h>
+#include <linux/irq.h>
 #include <linux/irqdomain.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
@@ -410,15 +411,33 @@ static inline int nvmev_direct_map_split(u64 start)
 }
 #endif
 
-/* 4.6 exports what an irq domain on top of another needs */
+/*
+ * 4.6 exports what an irq domain on top of another needs. Until then there is no
+ * line.
+ */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 6, 0)
+#define irq_domain_alloc_fwnode(data)	((struct fwnode_handle *)NULL)
+#define irq_domain_free_fwnode(fwnode)	do { } while (0)
 #define irq_domain_create_hierarchy(parent, flags, size, fwnode, ops, data) \
-	((struct irq_domain *)NULL)
-#define irq_domain_alloc_irqs_parent(domain, irq, nr, arg)	(-EOPNOTSUPP)
+	((void)(ops), (struct irq_domain *)NULL)
+#define irq_domain_alloc_irqs_parent(domain, irq, nr, arg) \
+	((void)(arg), -EOPNOTSUPP)
 #define irq_domain_free_irqs_common	NULL
-#define irq_domain_set_info(...)	do { } while (0)
+#define irq_domain_set_info(domain, irq, hwirq, chip, ...)	((void)(chip))
 #define irq_chip_ack_parent		NULL
-#define irq_chip_set_affinity_parent	NULL
+#endif
+
+/* 4.14 exports it */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 14, 0)
+static inline int nvmev_irq_chip_set_affinity_parent(struct irq_data *data,
+						     const struct cpumask *dest,
+						     bool force)
+{
+	data = data->parent_data;
+	return data->chip->irq_set_affinity(data, dest, force);
+}
+
+#define irq_chip_set_affinity_parent	nvmev_irq_chip_set_affinity_parent
 #endif
 
 /* 4.16 gave it a name */
