@@ -30,6 +30,7 @@
 #define SECTOR		512
 #define BLOCKS_EACH	512
 #define BLOCKS		(THREADS * BLOCKS_EACH)
+/* A divisor of BLOCKS */
 #define MAX_RUN		32
 #define FILL		((SECTOR - 16) / 8)
 
@@ -152,10 +153,21 @@ static void init(void)
 	free(buf);
 }
 
+/* The sectors of a block; blocks are read in runs, from the first one on. */
+static const struct sector *read_block(uint32_t block)
+{
+	static struct sector run[MAX_RUN * BLOCK / SECTOR]
+		__attribute__((aligned(BLOCK)));
+
+	if (block % MAX_RUN == 0 &&
+	    pread(disk, run, sizeof(run), (off_t)block * BLOCK) != sizeof(run))
+		err(1, "read of blocks from %u on", block);
+	return run + block % MAX_RUN * (BLOCK / SECTOR);
+}
+
 static void check(void)
 {
-	struct sector sectors[BLOCK / SECTOR]
-		__attribute__((aligned(BLOCK)));
+	const struct sector *sectors;
 	struct sector wanted;
 	unsigned int open = 0, kept = 0, bad = 0;
 	uint32_t block, i;
@@ -165,8 +177,7 @@ static void check(void)
 		uint64_t acknowledged = state->acknowledged[block];
 		uint64_t least = UINT64_MAX, most = 0;
 
-		if (pread(disk, sectors, BLOCK, (off_t)block * BLOCK) != BLOCK)
-			err(1, "read of block %u", block);
+		sectors = read_block(block);
 		for (i = 0; i < BLOCK / SECTOR; i++) {
 			uint64_t number = sectors[i].number;
 
