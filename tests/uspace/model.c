@@ -2,22 +2,32 @@
 /*
  * The timing model against a reference that is nothing but its definition in
  * words: N times, each unit takes the smallest. Every due time, and at last
- * every slot, must be equal in nanoseconds.
+ * every slot, must be equal in nanoseconds. Where that would take too long, with
+ * many slots, the smallest is found by a plain heap of all slots, which is
+ * compared with the reference wherever that is at hand.
  *
  *	model COMMANDS SEED	compare so many random commands
+ *	model COMMANDS SEED large
+ *				the same, with up to 65536 slots and commands of
+ *				up to 65536 units
  *	model cost		print what a command costs, as CSV
+ *	model count SLOTS UNITS	do so many commands of UNITS as it prints, in
+ *				count_commands(), for callgrind
  *	model shrink		print what it costs to have fewer slots
  */
 #include <time.h>
 
 #include "harness.h"
 
-#define MAX_SLOTS	4096
+#define MAX_SLOTS	65536
+#define MAX_UNITS	65536
 
 /* --- the reference ----------------------------------------------------------- */
 
 struct reference {
 	u64 free_ns[MAX_SLOTS];
+	/* The first is the smallest: none is later than the two at twice its place */
+	bool heap;
 	u32 nr;
 	u64 latency_ns[2];
 	u64 bw[2];
@@ -27,10 +37,31 @@ static u32 reference_first(const struct reference *ref)
 {
 	u32 first = 0, i;
 
+	if (ref->heap)
+		return 0;
 	for (i = 1; i < ref->nr; i++)
 		if (ref->free_ns[i] < ref->free_ns[first])
 			first = i;
 	return first;
+}
+
+/* Another time for the slot that was free first */
+static void reference_set(struct reference *ref, u32 slot, u64 free_ns)
+{
+	u32 child;
+
+	ref->free_ns[slot] = free_ns;
+	if (!ref->heap)
+		return;
+	while ((child = 2 * slot + 1) < ref->nr) {
+		if (child + 1 < ref->nr &&
+		    ref->free_ns[child + 1] < ref->free_ns[child])
+			child++;
+		if (ref->free_ns[child] >= ref->free_ns[slot])
+			break;
+		swap(ref->free_ns[child], ref->free_ns[slot]);
+		slot = child;
+	}
 }
 
 /* N * 4 KiB / bw, to the nearest nanosecond */
@@ -44,9 +75,8 @@ static u64 reference_occupancy(const struct reference *ref, int kind)
 	return (product + ref->bw[kind] / 2) / ref->bw[kind];
 }
 
-static u64 reference_due(struct reference *ref, int kind, u64 now, u32 bytes)
+static u64 reference_due(struct reference *ref, int kind, u64 now, u32 units)
 {
-	u32 units = bytes ? (bytes + 4095) / 4096 : 1;
 	u64 occupancy = reference_occupancy(ref, kind);
 	u64 due = 0;
 
@@ -54,7 +84,7 @@ static u64 reference_due(struct reference *ref, int kind, u64 now, u32 bytes)
 		u32 slot = reference_first(ref);
 		u64 start = ref->free_ns[slot] > now ? ref->free_ns[slot] : now;
 
-		ref->free_ns[slot] = start + occupancy;
+		reference_set(ref, slot, start + occupancy);
 		due = start + ref->latency_ns[kind];
 	}
 	return due;
@@ -62,13 +92,20 @@ static u64 reference_due(struct reference *ref, int kind, u64 now, u32 bytes)
 
 static void reference_resize(struct reference *ref, u32 nr)
 {
-	while (ref->nr < nr)
-		ref->free_ns[ref->nr++] = 0;
+	while (ref->nr < nr) {
+		u32 slot = ref->nr++;
+
+		/* In a heap those above are no earlier: one place down each */
+		for (; ref->heap && slot; slot = (slot - 1) / 2)
+			ref->free_ns[slot] = ref->free_ns[(slot - 1) / 2];
+		ref->free_ns[slot] = 0;
+	}
 	/* Those that are free first go */
 	while (ref->nr > nr) {
 		u32 first = reference_first(ref);
 
-		ref->free_ns[first] = ref->free_ns[--ref->nr];
+		ref->nr--;
+		reference_set(ref, first, ref->free_ns[ref->nr]);
 	}
 	ref->bw[0] = 0;
 	ref->bw[1] = 0;
@@ -110,24 +147,28 @@ static u64 below(u64 n)
 	return uspace_random(&seed) % n;
 }
 
-static u32 random_slots(void)
+static u32 random_slots(bool large)
 {
 	static const u32 most[] = { 1, 2, 8, 33, 64, 300 };
 
+	if (large && below(4))
+		return below(2) ? MAX_SLOTS : 1 + below(MAX_SLOTS);
 	return 1 + below(most[below(6)]);
 }
 
-static u32 random_bytes(void)
+static u32 random_units(bool large)
 {
+	if (large && !below(64))
+		return below(4) ? 1 + below(MAX_UNITS) : MAX_UNITS;
 	switch (below(8)) {
 	case 0:
-		return 512 * (1 + below(16));
+		return 1 + below(2);
 	case 1:
-		return 4096 * (1 + below(64));
+		return 1 + below(64);
 	case 2:
-		return below(16) ? 128 << 10 : 2 << 20;
+		return below(16) ? 32 : 512;
 	default:
-		return 4096;
+		return 1;
 	}
 }
 
@@ -138,47 +179,59 @@ static u64 random_latency(void)
 	return below(most[below(5)]);
 }
 
-/* A knob is turned, in the model and in the reference */
-static void random_knob(struct nvmev_timing *timing, struct reference *ref)
+/* The references: by definition, unless there are too many slots, and a heap */
+static struct reference refs[2] = { { .heap = false }, { .heap = true } };
+
+/* A knob is turned, in the model and in the references */
+static void random_knob(struct nvmev_timing *timing, bool large)
 {
-	int kind = below(2);
+	int kind = below(2), knob = below(3);
+	struct reference *ref;
 	u64 value;
 
-	switch (below(3)) {
+	switch (knob) {
 	case 0:
 		value = random_latency();
 		nvmev_timing_set_latency(timing, kind, value);
-		ref->latency_ns[kind] = value;
 		break;
 	case 1:
 		value = below(3) ? (1 + below(20000)) << 20 : 0;
 		nvmev_timing_set_bw(timing, kind, value);
-		ref->bw[kind] = value;
 		break;
 	default:
-		value = random_slots();
+		value = random_slots(large);
 		check(!nvmev_timing_set_slots(timing, value));
-		reference_resize(ref, value);
 		break;
+	}
+	for (ref = &refs[large]; ref < refs + ARRAY_SIZE(refs); ref++) {
+		if (knob == 0)
+			ref->latency_ns[kind] = value;
+		else if (knob == 1)
+			ref->bw[kind] = value;
+		else
+			reference_resize(ref, value);
 	}
 }
 
-static void compare(u64 commands)
+static void compare(u64 commands, bool large)
 {
-	static struct reference ref;
+	const u64 knob_every = large ? 200 : 1000;
+	const u64 slots_every = large ? 1000 : 10000;
 	struct nvmev_timing timing;
-	struct nvmev_timing_config config = { .slots = 32 };
-	u64 now = 1, due, wait, n, knobs = 0;
+	struct nvmev_timing_config config = { .slots = large ? MAX_SLOTS : 32 };
+	u64 now = 1, due, wait, n, units_done = 0, knobs = 0;
+	struct reference *ref;
 
 	check(!nvmev_timing_init(&timing, &config));
-	ref.nr = config.slots;
+	refs[0].nr = config.slots;
+	refs[1].nr = config.slots;
 
 	for (n = 0; n < commands; n++) {
-		u32 bytes = random_bytes();
+		u32 units = random_units(large);
 		int kind = below(2);
 
-		if (!below(1000)) {
-			random_knob(&timing, &ref);
+		if (!below(knob_every)) {
+			random_knob(&timing, large);
 			knobs++;
 		}
 		/*
@@ -187,7 +240,7 @@ static void compare(u64 commands)
 		 */
 		switch (below(8)) {
 		case 0:
-			now += below(2 * (ref.latency_ns[0] + 100));
+			now += below(2 * (refs[1].latency_ns[0] + 100));
 			break;
 		case 1:
 			now += below(10000);
@@ -196,27 +249,30 @@ static void compare(u64 commands)
 			now -= min(now - 1, below(3000));
 			break;
 		}
-		if (!below(100000))
+		if (!below(100 * knob_every))
 			now += 10000000000ULL;
 
 		spin_lock(&timing.lock);
-		due = nvmev_timing_due(&timing, kind, now,
-				       bytes <= 4096 ? 1 :
-				       DIV_ROUND_UP(bytes, 4096), &wait);
+		due = nvmev_timing_due(&timing, kind, now, units, &wait);
 		spin_unlock(&timing.lock);
-		if (due != reference_due(&ref, kind, now, bytes)) {
-			fprintf(stderr, "command %llu differs\n",
-				n);
+		for (ref = &refs[large]; ref < refs + ARRAY_SIZE(refs); ref++) {
+			if (due == reference_due(ref, kind, now, units))
+				continue;
+			fprintf(stderr, "command %llu differs from the %s\n", n,
+				ref->heap ? "heap of all slots" : "definition");
 			exit(1);
 		}
-		check(due == now + wait + ref.latency_ns[kind]);
-		if (!below(10000))
-			compare_slots(&timing.slots, &ref);
+		check(due == now + wait + refs[1].latency_ns[kind]);
+		units_done += units;
+		if (!below(slots_every))
+			for (ref = &refs[large]; ref < refs + ARRAY_SIZE(refs); ref++)
+				compare_slots(&timing.slots, ref);
 	}
-	compare_slots(&timing.slots, &ref);
+	for (ref = &refs[large]; ref < refs + ARRAY_SIZE(refs); ref++)
+		compare_slots(&timing.slots, ref);
 	nvmev_timing_destroy(&timing);
-	printf("%llu commands equal, %llu knobs turned\n",
-	       commands, knobs);
+	printf("%llu commands of %llu units equal, %llu knobs turned\n",
+	       commands, units_done, knobs);
 }
 
 /* --- cost ---------------------------------------------------------------------- */
@@ -252,6 +308,29 @@ static double cost_of(u32 slots, u32 units)
 		nvmev_slots_destroy(&state);
 	}
 	return best;
+}
+
+/* A function of its own, that callgrind counts from here on */
+static __attribute__((noinline)) void
+count_commands(struct nvmev_slots *state, u32 units, u32 commands)
+{
+	while (commands--)
+		nvmev_slots_serve(state, 1, units, 1000000);
+}
+
+/* The same worst case */
+static void count(u32 slots, u32 units)
+{
+	const u32 commands = max(10U, 10000 / units);
+	struct nvmev_slots state;
+	u32 i;
+
+	check(!nvmev_slots_init(&state, slots));
+	for (i = 0; i < slots; i++)
+		nvmev_slots_serve(&state, 1 + below(1000000), 1, 1000000);
+	count_commands(&state, units, commands);
+	nvmev_slots_destroy(&state);
+	printf("%u\n", commands);
 }
 
 static void cost(void)
@@ -310,11 +389,17 @@ int main(int argc, char **argv)
 		cost();
 		return 0;
 	}
-	if (argc != 3) {
-		fprintf(stderr, "usage: %s COMMANDS SEED | cost | shrink\n", argv[0]);
+	if (argc == 4 && !strcmp(argv[1], "count")) {
+		seed = 1;
+		count(strtoul(argv[2], NULL, 0), strtoul(argv[3], NULL, 0));
+		return 0;
+	}
+	if (argc != 3 && (argc != 4 || strcmp(argv[3], "large"))) {
+		fprintf(stderr, "usage: %s COMMANDS SEED [large] | cost | count SLOTS UNITS | shrink\n",
+			argv[0]);
 		return 2;
 	}
 	seed = strtoull(argv[2], NULL, 0) ?: 1;
-	compare(strtoull(argv[1], NULL, 0));
+	compare(strtoull(argv[1], NULL, 0), argc == 4);
 	return 0;
 }
