@@ -8,26 +8,20 @@
  * way of the kernel, whose own error paths are not what is tested.
  *
  * A kprobe at the entry of each function looks who calls.
+ *
+ * tests/072 demands that each function that nvmev.ko imports is here or, with the
+ * reason, in the file not-injected.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
-#include <linux/linkage.h>
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 
-/* A place to go on at: returns to who has called */
-asmlinkage void nvmev_fault_return(void);
-asm(".pushsection .text\n"
-	".type nvmev_fault_return, @function\n"
-	".globl nvmev_fault_return\n"
-	"nvmev_fault_return:\n"
-	ASM_RET
-	".size nvmev_fault_return, .-nvmev_fault_return\n"
-	".popsection\n");
+#include "skip.h"
 
 struct nvmev_fault {
 	const char *name;
@@ -54,6 +48,7 @@ static struct nvmev_fault nvmev_faults[] = {
 	FAULT(get_zeroed_page, 0),
 	FAULT(get_zeroed_page_noprof, 0),
 	FAULT(alloc_cpumask_var_node, 0),
+	FAULT(zalloc_cpumask_var, 0),
 	FAULT(bitmap_parselist, -ENOMEM),
 	FAULT(__request_region, 0),
 	FAULT(insert_resource, -EBUSY),
@@ -61,39 +56,55 @@ static struct nvmev_fault nvmev_faults[] = {
 	FAULT(bus_register_notifier, -ENOMEM),
 	FAULT(pci_create_root_bus, 0),
 	FAULT(pci_claim_resource, -EBUSY),
-	FAULT(pci_irq_vector, -EINVAL),
+	/* These say no more of it than that something is missing afterwards */
+	FAULT(pci_add_resource, 0),
+	FAULT(pci_scan_child_bus, 0),
 	FAULT(__irq_domain_alloc_fwnode, 0),
 	FAULT(irq_domain_create_hierarchy, 0),
+	FAULT(irq_domain_instantiate, -ENOMEM),
 	FAULT(irq_create_fwspec_mapping, 0),
+	FAULT(irq_domain_alloc_irqs_parent, -ENOSPC),
 	FAULT(kthread_create_on_node, -ENOMEM),
-	FAULT(set_cpus_allowed_ptr, -EINVAL),
 	FAULT(__cpuhp_setup_state, -ENOSPC),
 	FAULT(proc_mkdir, 0),
 	FAULT(proc_create_data, 0),
 	FAULT(offline_and_remove_memory, -EBUSY),
-	FAULT(add_memory, -ENOMEM),
+	FAULT(register_memory_notifier, -ENOMEM),
+	FAULT(set_memory_uc, -ENOMEM),
+	FAULT(set_memory_wb, -ENOMEM),
+	/* As if the time were over */
+	FAULT(wait_for_completion_killable_timeout, 0),
 	FAULT(filp_open, -ENOENT),
+	FAULT(kernel_read, -EIO),
 	FAULT(kernel_write, -EIO),
 };
 
 static unsigned int seen, nth;
+static char only[64];
 static const char *failed = "";
 static struct module *nvmev_module;
 
-/* A module is loaded by one task at a time, so nothing of this is a race */
+/* The task that loads a module, and the thread that nvmev has do a part of it */
+static bool nvmev_fault_is_load(void)
+{
+	return !strcmp(current->comm, "insmod") ||
+	       !strcmp(current->comm, "nvmev/mem");
+}
+
+/* The two take turns, and no others load a module, so this is no race */
 static int nvmev_fault_pre(struct kprobe *probe, struct pt_regs *regs)
 {
 	const struct nvmev_fault *fault =
 		container_of(probe, struct nvmev_fault, probe);
-	unsigned long caller = *(unsigned long *)regs->sp;
 
-	if (!nvmev_module || strcmp(current->comm, "insmod") ||
-	    !within_module(caller, nvmev_module) || !nth || ++seen != nth)
+	if (!nth || !nvmev_module || !nvmev_fault_is_load() ||
+	    !within_module(nvmev_fault_caller(regs), nvmev_module) ||
+	    (!sysfs_streq(only, "") && !sysfs_streq(only, fault->name)))
+		return 0;
+	if (++seen != nth)
 		return 0;
 	failed = fault->name;
-	regs->ax = fault->value;
-	regs->ip = (unsigned long)nvmev_fault_return;
-	return 1;
+	return nvmev_fault_skip(regs, fault->value);
 }
 
 NOKPROBE_SYMBOL(nvmev_fault_pre);
@@ -139,6 +150,8 @@ static const struct kernel_param_ops nvmev_fault_ops = {
 
 module_param_cb(nth, &nvmev_fault_ops, &nth, 0644);
 MODULE_PARM_DESC(nth, "The call that fails, from 1; 0: none (default 0)");
+module_param_string(only, only, sizeof(only), 0644);
+MODULE_PARM_DESC(only, "The function whose calls are counted, empty for all (default empty)");
 module_param(seen, uint, 0444);
 MODULE_PARM_DESC(seen, "How many calls there were since nth was written");
 
