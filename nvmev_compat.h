@@ -400,14 +400,17 @@ static inline bool nvmev_direct_map_coarse(u64 start, u64 size)
 
 /*
  * One small page with another attribute, and the kernel splits the large one
- * around it; it stays so. That page must be nobody's meanwhile.
+ * around it; it stays so. That page must be nobody's meanwhile. Should it stay
+ * uncached, then no longer than its block is there.
  */
 static inline int nvmev_direct_map_split(u64 start)
 {
 	unsigned long addr = (unsigned long)__va(start);
 	int err = set_memory_uc(addr, 1);
 
-	return err ?: set_memory_wb(addr, 1);
+	if (!err)
+		set_memory_wb(addr, 1);
+	return err;
 }
 #endif
 
