@@ -80,7 +80,6 @@ static struct nvmev_fault nvmev_faults[] = {
 };
 
 static unsigned int seen, nth;
-static char only[64];
 static const char *failed = "";
 static struct module *nvmev_module;
 
@@ -99,9 +98,7 @@ static int nvmev_fault_pre(struct kprobe *probe, struct pt_regs *regs)
 
 	if (!nth || !nvmev_module || !nvmev_fault_is_load() ||
 	    !within_module(nvmev_fault_caller(regs), nvmev_module) ||
-	    (!sysfs_streq(only, "") && !sysfs_streq(only, fault->name)))
-		return 0;
-	if (++seen != nth)
+	    ++seen != nth)
 		return 0;
 	failed = fault->name;
 	return nvmev_fault_skip(regs, fault->value);
@@ -150,8 +147,6 @@ static const struct kernel_param_ops nvmev_fault_ops = {
 
 module_param_cb(nth, &nvmev_fault_ops, &nth, 0644);
 MODULE_PARM_DESC(nth, "The call that fails, from 1; 0: none (default 0)");
-module_param_string(only, only, sizeof(only), 0644);
-MODULE_PARM_DESC(only, "The function whose calls are counted, empty for all (default empty)");
 module_param(seen, uint, 0444);
 MODULE_PARM_DESC(seen, "How many calls there were since nth was written");
 
