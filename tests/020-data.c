@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * 020-data.c DISK - writes and reads through buffers at odd addresses
+ * 020-data.c DISK ALIGNMENT - writes and reads through buffers at odd addresses
  *
  * O_DIRECT hands the buffer to the device as it is when its address is a
- * multiple of the disk's dma_alignment, so that the offset into the first page
- * and the pages that a transfer touches are up to this program: PRP1 with an
- * offset, PRP2 as an entry or as a list, and lists that begin in all places.
- * Each write goes to a fresh place with fresh data, is read back through a
- * buffer of another offset, and what lies around the buffer must not change.
+ * multiple of ALIGNMENT, which is what the disk or the kernel asks for, so that
+ * the offset into the first page and the pages that a transfer touches are up to
+ * this program: PRP1 with an offset, PRP2 as an entry or as a list, and lists that
+ * begin in all places. Each write goes to a fresh place with fresh data, is read
+ * back through a buffer of another offset, and what lies around the buffer must
+ * not change.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -101,14 +102,15 @@ int main(int argc, char **argv)
 	};
 	const size_t nr_offsets = sizeof(offsets) / sizeof(*offsets);
 	const size_t nr_lengths = sizeof(lengths) / sizeof(*lengths);
+	const size_t align = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
 	unsigned char *out = buffer(), *in = buffer();
 	uint64_t size, at = 0;
 	unsigned int count = 0;
 	size_t i, j;
 	int fd, block;
 
-	if (argc != 2)
-		errx(2, "usage: %s DISK", argv[0]);
+	if (argc != 3 || !align)
+		errx(2, "usage: %s DISK ALIGNMENT", argv[0]);
 	fd = open(argv[1], O_RDWR | O_DIRECT);
 	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size) ||
 	    ioctl(fd, BLKSSZGET, &block))
@@ -120,6 +122,9 @@ int main(int argc, char **argv)
 		for (j = 0; j < nr_offsets; j++) {
 			size_t other = offsets[(j + i + 5) % nr_offsets];
 
+			if (offsets[j] % align)
+				continue;
+			other -= other % align;
 			if (at + lengths[i] > size)
 				at = 0;
 			transfer(fd, out, in, offsets[j], other, lengths[i],

@@ -9,7 +9,7 @@
  *
  * A kprobe at the entry of each function looks who calls.
  *
- * tests/072 demands that each function that nvmev.ko imports is here or, with the
+ * tests/072 and 075 use it, and 072 demands that each function that nvmev.ko imports is here or, with the
  * reason, in the file not-injected.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -80,6 +80,7 @@ static struct nvmev_fault nvmev_faults[] = {
 };
 
 static unsigned int seen, nth;
+static char only[64];
 static const char *failed = "";
 static struct module *nvmev_module;
 
@@ -98,6 +99,7 @@ static int nvmev_fault_pre(struct kprobe *probe, struct pt_regs *regs)
 
 	if (!nth || !nvmev_module || !nvmev_fault_is_load() ||
 	    !within_module(nvmev_fault_caller(regs), nvmev_module) ||
+	    (!sysfs_streq(only, "") && !sysfs_streq(only, fault->name)) ||
 	    ++seen != nth)
 		return 0;
 	failed = fault->name;
@@ -147,6 +149,8 @@ static const struct kernel_param_ops nvmev_fault_ops = {
 
 module_param_cb(nth, &nvmev_fault_ops, &nth, 0644);
 MODULE_PARM_DESC(nth, "The call that fails, from 1; 0: none (default 0)");
+module_param_string(only, only, sizeof(only), 0644);
+MODULE_PARM_DESC(only, "The function whose calls are counted, empty for all (default empty)");
 module_param(seen, uint, 0444);
 MODULE_PARM_DESC(seen, "How many calls there were since nth was written");
 

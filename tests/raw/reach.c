@@ -15,6 +15,8 @@
 
 /* PCI 3.0, 6.1 */
 #define CFG_COMMAND	0x04
+#define CFG_STATUS	0x06
+#define STATUS_INTERRUPT	8
 #define CFG_BAR0	0x10
 #define COMMAND_MEMORY	2
 #define COMMAND_MASTER	4
@@ -213,6 +215,17 @@ static void no_master(void)
 	puts("bus master off: ok");
 }
 
+/* The line follows the doorbell once the device has looked at it */
+static bool line_falls(void)
+{
+	u64 end = raw_now_ns() + COMES_MS * RAW_MS;
+
+	while (config_read(CFG_STATUS, 2) & STATUS_INTERRUPT)
+		if (raw_now_ns() > end)
+			return false;
+	return true;
+}
+
 static bool pending_is(bool pending, u64 ms)
 {
 	u64 end = raw_now_ns() + ms * 1000000;
@@ -317,6 +330,7 @@ static void config_from_all_sides(u64 seed)
 	raw_need(raw_flr());
 	start();
 	works();
+	raw_need(line_falls());
 	for (i = 0; i < 256; i++)
 		if (config_read(i, 1) != saved[i])
 			raw_die("configuration byte %#x is %#x, was %#x", i,
