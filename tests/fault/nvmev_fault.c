@@ -9,8 +9,8 @@
  *
  * A kprobe at the entry of each function looks who calls.
  *
- * tests/072 and 075 use it, and 072 demands that each function that nvmev.ko imports is here or, with the
- * reason, in the file not-injected.
+ * tests/072 and 075 use it. 072 demands that each function that nvmev.ko imports is
+ * here or, with the reason, in the file not-injected.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
