@@ -256,16 +256,38 @@ close:
 }
 
 /*
+ * Whether all of a block is the kernel's. Blocks that are being given back are
+ * nobody's else.
+ */
+static bool nvmev_mem_is_given_back(u64 start)
+{
+	return region_intersects(start, nvmev_hotremove_block_bytes(),
+				 IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) ==
+	       REGION_INTERSECTS;
+}
+
+/*
  * Block by block: the kernel needs memory for the page structures, 16 MiB for a
- * GiB, and each block has enough for the next. Nothing can be done for what it
- * does not take back but to say so.
+ * GiB, and each block has enough for the next. One for which there was none is
+ * tried again when the others are back. Nothing can be done for what the kernel
+ * does not take even then but to say so.
  */
 static void nvmev_mem_give_back(u64 start, u64 size, int node, bool movable)
 {
 	u64 block = nvmev_hotremove_block_bytes(), addr;
+	unsigned int missing = 0;
 	int err;
 
 	for (addr = start; addr < start + size; addr += block) {
+		if (nvmev_hotadd(node, addr, block))
+			missing++;
+		else
+			nvmev_mem_put_online(addr, movable);
+	}
+	for (addr = start; missing && addr < start + size; addr += block) {
+		if (nvmev_mem_is_given_back(addr))
+			continue;
+		missing--;
 		err = nvmev_hotadd(node, addr, block);
 		if (err)
 			pr_err("[%#llx-%#llx] cannot be given back to the kernel: error %d; it is lost until the next boot\n",

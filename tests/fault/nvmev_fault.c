@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Makes one call that nvmev makes while it is loaded fail: the @nth of those to
- * the functions below, counted since @nth was written.
+ * Makes one call that nvmev makes while it is loaded or unloaded fail: the @nth
+ * of those to the functions below, counted since @nth was written.
  *
  * That is more than what failslab does, which knows allocations alone, and
  * less: what fails is what the module asked for itself, and not something on the
@@ -69,6 +69,7 @@ static struct nvmev_fault nvmev_faults[] = {
 	FAULT(proc_mkdir, 0),
 	FAULT(proc_create_data, 0),
 	FAULT(offline_and_remove_memory, -EBUSY),
+	FAULT(add_memory, -ENOMEM),
 	FAULT(register_memory_notifier, -ENOMEM),
 	FAULT(set_memory_uc, -ENOMEM),
 	FAULT(set_memory_wb, -ENOMEM),
@@ -84,10 +85,14 @@ static char only[64];
 static const char *failed = "";
 static struct module *nvmev_module;
 
-/* The task that loads a module, and the thread that nvmev has do a part of it */
+/*
+ * The task that loads a module or unloads it, and the thread that nvmev has do a
+ * part of it
+ */
 static bool nvmev_fault_is_load(void)
 {
 	return !strcmp(current->comm, "insmod") ||
+	       !strcmp(current->comm, "rmmod") ||
 	       !strcmp(current->comm, "nvmev/mem");
 }
 
