@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * 078-acknowledged.c DISK STATE init|write|check
+ * 078-acknowledged.c - STATE serve
  *
  * Writes to a disk that may die at any moment, and says afterwards whether it
  * has kept its word. Every write has a number that is larger than those before
@@ -11,9 +12,18 @@
  *
  * "write" goes on until SIGTERM or the first error of each thread, which is
  * what it is for; "check" prints a summary, or what is wrong and fails.
+ *
+ * "serve" lives through the end of its disk, because starting a process takes
+ * longer than a reset. It reads commands, and answers each with a line:
+ *
+ *	open DISK	checks it (the answer is check's), and begins to write
+ *	more		has written some more, without an error
+ *	lost		every thread has ended with an error, the disk is closed
+ *	close		no thread writes any more, the disk is closed
  */
 #define _GNU_SOURCE
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -32,6 +42,8 @@
 #define BLOCKS		(THREADS * BLOCKS_EACH)
 /* A divisor of BLOCKS */
 #define MAX_RUN		32
+/* How many writes serve waits for */
+#define SOME		32
 #define FILL		((SECTOR - 16) / 8)
 
 struct state {
@@ -50,8 +62,14 @@ struct sector {
 _Static_assert(sizeof(struct sector) == SECTOR, "no padding");
 
 static struct state *state;
+static pthread_t threads[THREADS];
 static int disk;
 static bool stop;
+/* Writes acknowledged, and threads that go on, of this process */
+static unsigned long done_writes;
+static unsigned int running;
+/* Of the thread that failed last */
+static int write_error;
 
 static void end(int signal)
 {
@@ -101,10 +119,15 @@ static bool write_run(void *buf, uint32_t first, uint32_t nr)
 				 __ATOMIC_RELEASE);
 	}
 	done = pwrite(disk, buf, (size_t)nr * BLOCK, (off_t)first * BLOCK);
+	if (done < 0)
+		__atomic_store_n(&write_error, errno, __ATOMIC_RELAXED);
 	for (i = 0; i < nr && done >= (ssize_t)(i + 1) * BLOCK; i++)
 		__atomic_store_n(&state->acknowledged[first + i],
 				 state->sent[first + i], __ATOMIC_RELEASE);
-	return done == (ssize_t)nr * BLOCK;
+	if (done != (ssize_t)nr * BLOCK)
+		return false;
+	__atomic_add_fetch(&done_writes, 1, __ATOMIC_RELAXED);
+	return true;
 }
 
 static void *writer(void *arg)
@@ -125,21 +148,36 @@ static void *writer(void *arg)
 		good = write_run(buf, first + at, nr);
 	}
 	free(buf);
+	__atomic_sub_fetch(&running, 1, __ATOMIC_RELAXED);
 	return NULL;
+}
+
+static void start_threads(void)
+{
+	uintptr_t i;
+
+	__atomic_store_n(&stop, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&running, THREADS, __ATOMIC_RELAXED);
+	for (i = 0; i < THREADS; i++)
+		if (pthread_create(&threads[i], NULL, writer, (void *)i))
+			errx(1, "no thread");
+}
+
+static void join_threads(void)
+{
+	int i;
+
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
 }
 
 static void write_all(void)
 {
-	pthread_t threads[THREADS];
 	struct sigaction action = { .sa_handler = end };
-	uintptr_t i;
 
 	sigaction(SIGTERM, &action, NULL);
-	for (i = 0; i < THREADS; i++)
-		if (pthread_create(&threads[i], NULL, writer, (void *)i))
-			errx(1, "no thread");
-	for (i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
+	start_threads();
+	join_threads();
 }
 
 static void init(void)
@@ -213,21 +251,73 @@ static void check(void)
 		errx(1, "%u sectors are wrong", bad);
 }
 
+static void open_disk(const char *name)
+{
+	disk = open(name, O_RDWR | O_DIRECT);
+	if (disk < 0)
+		err(1, "%s", name);
+}
+
+/* The one who asked says when that takes too long. */
+static void write_some(void)
+{
+	unsigned long enough = __atomic_load_n(&done_writes,
+					       __ATOMIC_RELAXED) + SOME;
+
+	while (__atomic_load_n(&done_writes, __ATOMIC_RELAXED) < enough) {
+		if (__atomic_load_n(&running, __ATOMIC_RELAXED) < THREADS)
+			errx(1, "a write fails: %s", strerror(write_error));
+		usleep(1000);
+	}
+}
+
+static void serve(void)
+{
+	char line[256];
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while (fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(line, "open ", 5)) {
+			open_disk(line + 5);
+			check();
+			start_threads();
+			continue;
+		}
+		if (!strcmp(line, "more")) {
+			write_some();
+			puts("ok");
+			continue;
+		}
+		if (!strcmp(line, "close"))
+			__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+		else if (strcmp(line, "lost"))
+			errx(2, "what is '%s'?", line);
+		join_threads();
+		close(disk);
+		puts("ok");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	int fd;
 
 	if (argc != 4)
-		errx(2, "usage: %s DISK STATE init|write|check", argv[0]);
-	disk = open(argv[1], O_RDWR | O_DIRECT);
+		errx(2, "usage: %s DISK STATE init|write|check, or - STATE serve",
+		     argv[0]);
 	fd = open(argv[2], O_RDWR | O_CREAT, 0600);
-	if (disk < 0 || fd < 0 || ftruncate(fd, sizeof(*state)))
-		err(1, "%s or %s", argv[1], argv[2]);
+	if (fd < 0 || ftruncate(fd, sizeof(*state)))
+		err(1, "%s", argv[2]);
+	if (strcmp(argv[3], "serve"))
+		open_disk(argv[1]);
 	state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED,
 		     fd, 0);
 	if (state == MAP_FAILED)
 		err(1, "mmap");
-	if (!strcmp(argv[3], "init"))
+	if (!strcmp(argv[3], "serve"))
+		serve();
+	else if (!strcmp(argv[3], "init"))
 		init();
 	else if (!strcmp(argv[3], "write"))
 		write_all();
