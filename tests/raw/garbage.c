@@ -107,17 +107,43 @@ void garbage_sqe(u64 *rnd, struct raw_sqe *sqe)
 	}
 }
 
+static void put_entry(u32 index, const struct raw_sqe *sqe)
+{
+	u64 words[8];
+	u32 i;
+
+	memcpy(words, sqe, sizeof(*sqe));
+	for (i = 0; i < 8; i++)
+		__atomic_store_n((u64 *)entries + 8 * index + i, words[i],
+				 __ATOMIC_RELAXED);
+}
+
 void garbage_entry(u64 *rnd)
 {
 	struct raw_sqe sqe;
-	u64 words[8];
-	u64 *entry = (u64 *)entries + 8 * below(rnd, ENTRIES_BYTES / 64);
-	u32 i;
 
 	garbage_sqe(rnd, &sqe);
-	memcpy(words, &sqe, sizeof(sqe));
-	for (i = 0; i < 8; i++)
-		__atomic_store_n(entry + i, words[i], __ATOMIC_RELAXED);
+	put_entry(below(rnd, ENTRIES_BYTES / 64), &sqe);
+}
+
+/* Of the halves that a host can put in a row no two need be a pair */
+void garbage_fused(u64 *rnd)
+{
+	u32 index = below(rnd, ENTRIES_BYTES / 64 - 4), nr = 1 + below(rnd, 4);
+	struct raw_sqe sqe;
+
+	garbage_sqe(rnd, &sqe);
+	sqe.nsid = garbage_ns[0];
+	sqe.cdw10 = below(rnd, 256);
+	sqe.cdw11 = 0;
+	sqe.cdw12 = below(rnd, 8);
+	while (nr--) {
+		bool second = one_in(rnd, 2);
+
+		sqe.opcode = second ? N_WRITE : N_COMPARE;
+		sqe.flags = second ? 2 : 1;
+		put_entry(index + nr, &sqe);
+	}
 }
 
 u64 garbage_sq_addr(u64 *rnd)

@@ -26,6 +26,8 @@ void garbage_sqe(u64 *rnd, struct raw_sqe *sqe);
 /* One more entry of a list, or of a submission queue, is another */
 void garbage_list_entry(u64 *rnd);
 void garbage_entry(u64 *rnd);
+/* A few entries in a row are halves of fused operations */
+void garbage_fused(u64 *rnd);
 /* Where a queue of up to 1024 entries may lie */
 u64 garbage_sq_addr(u64 *rnd);
 u64 garbage_cq_addr(u64 *rnd);

@@ -55,6 +55,8 @@ struct attacker {
 
 static bool stop;
 static u32 lba_bytes;
+/* What the controller was enabled with */
+static u32 cc;
 
 static u64 below(u64 *rnd, u64 n)
 {
@@ -184,7 +186,16 @@ static void attack_doorbells(u64 *rnd)
 	raw_write32(raw_doorbell(qid, cq), value);
 }
 
-/* Not CC and NSSR: a reset would stop everybody */
+/*
+ * Reserved bits, of which nothing may come; from two threads at once, and into
+ * the very bytes that the device puts back.
+ */
+static void attack_cc(u64 *rnd)
+{
+	raw_write32(R_CC, cc | (garbage_number(rnd) & CC_RESERVED));
+}
+
+/* Not NSSR, nor what CC means: a reset would stop everybody */
 static void attack_registers(u64 *rnd)
 {
 	static const u16 regs[] = {
@@ -194,7 +205,7 @@ static void attack_registers(u64 *rnd)
 	};
 	u32 value = garbage_number(rnd);
 
-	switch (below(rnd, 4)) {
+	switch (below(rnd, 5)) {
 	case 0:
 		raw_write32(MSIX_TABLE + 4 * below(rnd, 4 * MSIX_VECTORS),
 			    value);
@@ -206,6 +217,9 @@ static void attack_registers(u64 *rnd)
 		raw_write64(MSIX_TABLE + 8 * below(rnd, 2 * MSIX_VECTORS),
 			    raw_random(rnd));
 		break;
+	case 3:
+		attack_cc(rnd);
+		break;
 	default:
 		raw_write32(regs[below(rnd, ARRAY_SIZE(regs))], value);
 		break;
@@ -216,10 +230,22 @@ static void attack_registers(u64 *rnd)
 
 static void attack_memory(u64 *rnd)
 {
-	if (below(rnd, 2))
-		garbage_list_entry(rnd);
-	else
+	switch (below(rnd, 8)) {
+	case 0:
+		garbage_fused(rnd);
+		break;
+	case 1:
+		attack_cc(rnd);
+		break;
+	case 2:
+	case 3:
+	case 4:
 		garbage_entry(rnd);
+		break;
+	default:
+		garbage_list_entry(rnd);
+		break;
+	}
 }
 
 /* The one thread that uses the admin queue */
@@ -263,7 +289,8 @@ static void attack_queues(u64 *rnd)
 		sqe.opcode = A_CREATE_SQ;
 		sqe.prp1 = garbage_sq_addr(rnd);
 		sqe.cdw10 = entries << 16 | qid;
-		sqe.cdw11 = (u32)qid << 16 | 1;
+		/* Of any priority below that of the others */
+		sqe.cdw11 = (u32)qid << 16 | (1 + below(rnd, 3)) << 1 | 1;
 		break;
 	}
 	if (raw_sync(&raw_asq, &sqe, NULL) < 0)
@@ -312,7 +339,10 @@ int main(int argc, char **argv)
 	raw_open(&options);
 	page = raw_alloc(RAW_PAGE);
 	garbage_init(&rnd);
-	raw_need(raw_disable() && raw_enable());
+	/* By weight and priority, or not */
+	cc = CC_NORMAL | CC_EN | (seed & 1 ? CC_AMS_WRR : 0);
+	raw_need(raw_disable() &&
+		 raw_enable_cc(cc, RAW_ADMIN_SIZE, RAW_ADMIN_SIZE));
 	raw_need(!raw_identify(0, 1, page));
 	lba_bytes = 1U << page[128 + 4 * (page[26] & 0xf) + 2];
 	garbage_namespaces(NR_VICTIMS * VICTIM_LBAS, lba_bytes == RAW_PAGE,
@@ -347,8 +377,9 @@ int main(int argc, char **argv)
 	raw_set_msix(false, false);
 	raw_need(raw_disable() && raw_enable());
 	raw_need(!raw_identify(1, 0, page));
-	printf("seed %llu: %llu commands of %u queues verified in %llu s, %llu bytes, the slowest batch of %u took %llu ms; meanwhile %llu doorbells, %llu registers and MSI-X words, %llu list and queue entries written, %llu admin commands\n",
-	       seed, commands, NR_VICTIMS, ran / RAW_S, bytes, VICTIM_BATCH,
+	printf("seed %llu, %s: %llu commands of %u queues verified in %llu s, %llu bytes, the slowest batch of %u took %llu ms; meanwhile %llu doorbells, %llu registers and MSI-X words, %llu list and queue entries written, %llu admin commands\n",
+	       seed, cc & CC_AMS_WRR ? "weighted round robin" : "round robin",
+	       commands, NR_VICTIMS, ran / RAW_S, bytes, VICTIM_BATCH,
 	       longest / RAW_MS, attackers[DOORBELLS].done,
 	       attackers[REGISTERS].done, attackers[MEMORY].done,
 	       attackers[QUEUES].done);

@@ -4,7 +4,6 @@
  */
 #include "raw.h"
 
-#define RAW_ADMIN_SIZE	64
 #define RAW_PATIENCE_NS	(20 * RAW_S)
 
 u64 raw_slack_ns;

@@ -34,6 +34,8 @@ typedef unsigned long long u64;
 #endif
 
 #define RAW_PAGE	4096U
+/* Entries of the admin queues that raw_enable() makes */
+#define RAW_ADMIN_SIZE	64
 #define RAW_HUGE	(2U << 20)
 #define RAW_MS		1000000ULL
 #define RAW_S		1000000000ULL
@@ -55,6 +57,8 @@ typedef unsigned long long u64;
 
 #define CC_EN		1U
 #define CC_NORMAL	(6U << 16 | 4U << 20)
+#define CC_AMS_WRR	(1U << 11)
+#define CC_RESERVED	0xff00000eU
 #define CC_SHN_NORMAL	0x4000U
 #define CC_SHN_ABRUPT	0x8000U
 #define CSTS_RDY	1U
