@@ -60,7 +60,23 @@ static u64 vm_read_number(const char *name)
 	return value;
 }
 
-/* Also takes it from the kernel driver, where there is one */
+/* Takes it from the kernel driver, but not from one for drivers in user space */
+static void vm_unbind(const char *function)
+{
+	char name[400], driver[400];
+	ssize_t len;
+
+	snprintf(name, sizeof(name), "%s/driver", vm_dir);
+	len = readlink(name, driver, sizeof(driver) - 1);
+	if (len < 0)
+		return;
+	driver[len] = '\0';
+	if (strstr(driver, "/uio_pci_generic"))
+		return;
+	snprintf(name, sizeof(name), "%s/driver/unbind", vm_dir);
+	raw_need(vm_write_file(name, function));
+}
+
 static void vm_find_function(void)
 {
 	DIR *dir = opendir(VM_PCI);
@@ -74,9 +90,7 @@ static void vm_find_function(void)
 		if (vm_read_number(name) != VM_VENDOR)
 			continue;
 		snprintf(vm_dir, sizeof(vm_dir), VM_PCI "/%s", entry->d_name);
-		snprintf(name, sizeof(name), "%s/driver/unbind", vm_dir);
-		if (!access(name, F_OK))
-			raw_need(vm_write_file(name, entry->d_name));
+		vm_unbind(entry->d_name);
 	}
 	closedir(dir);
 	if (!vm_dir[0])

@@ -57,7 +57,7 @@ typedef unsigned long long u64;
 
 #define CC_EN		1U
 #define CC_NORMAL	(6U << 16 | 4U << 20)
-#define CC_AMS_WRR	(1U << 11)
+#define CC_AMS_WRR	0x800U
 #define CC_RESERVED	0xff00000eU
 #define CC_SHN_NORMAL	0x4000U
 #define CC_SHN_ABRUPT	0x8000U

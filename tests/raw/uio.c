@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A driver in user space that gets interrupts: through uio_pci_generic, which the
+ * function is bound to, and which knows the interrupt line alone.
+ *
+ *	uio ROUNDS
+ *
+ * A round is some reads, one interrupt, which uio_pci_generic masks by the
+ * Command register, and all completions taken before it is unmasked. No
+ * interrupt may be missing, and none may come for completions that were taken.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "raw.h"
+
+#define QUEUE_SIZE	64
+#define MAX_READS	32
+#define PCI_COMMAND	4
+#define PCI_STATUS	6
+#define INTX_DISABLE	0x400
+#define INTX_STATUS	0x8
+#define PATIENCE_MS	20000
+/* An interrupt that nobody asked for would be there by then */
+#define QUIET_MS	20
+
+static int uio, config;
+
+/* The one device that there is of uio */
+static void open_uio(void)
+{
+	char name[64];
+	int nr;
+
+	for (nr = 0; nr < 8; nr++) {
+		snprintf(name, sizeof(name), "/dev/uio%d", nr);
+		uio = open(name, O_RDWR);
+		if (uio < 0)
+			continue;
+		snprintf(name, sizeof(name),
+			 "/sys/class/uio/uio%d/device/config", nr);
+		config = open(name, O_RDWR);
+		raw_need(config >= 0);
+		return;
+	}
+	raw_die("there is no /dev/uio");
+}
+
+static u16 config_read16(unsigned int where)
+{
+	u16 value;
+
+	raw_need(pread(config, &value, 2, where) == 2);
+	return value;
+}
+
+static void unmask(void)
+{
+	u16 command = config_read16(PCI_COMMAND) & ~INTX_DISABLE;
+
+	raw_need(pwrite(config, &command, 2, PCI_COMMAND) == 2);
+}
+
+/* Whether there was one; sets how many there have been since the start */
+static bool interrupt(int ms, u32 *count)
+{
+	struct pollfd pollfd = { .fd = uio, .events = POLLIN };
+
+	if (poll(&pollfd, 1, ms) != 1)
+		return false;
+	raw_need(read(uio, count, sizeof(*count)) == sizeof(*count));
+	return true;
+}
+
+static u32 take_all(struct raw_cq *cq)
+{
+	struct raw_cqe cqe;
+	u32 nr = 0;
+
+	while (raw_get(cq, &cqe)) {
+		raw_need(!raw_sc(&cqe));
+		nr++;
+	}
+	if (nr)
+		raw_ring_cq(cq);
+	return nr;
+}
+
+/* The device looks at the doorbell when it next has time to */
+static void wait_deasserted(void)
+{
+	u64 end = raw_now_ns() + PATIENCE_MS * RAW_MS;
+
+	while (config_read16(PCI_STATUS) & INTX_STATUS) {
+		if (raw_now_ns() > end)
+			raw_die("the line stays asserted");
+		raw_pause();
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct raw_options options = { .mem_bytes = 4U << 20 };
+	u64 rnd = 1, rounds, round, reads = 0;
+	u32 count = 0, before, first, left, nr, i;
+	struct raw_sqe sqe = { .opcode = N_READ };
+	struct raw_cq cq;
+	struct raw_sq sq;
+	u8 *data;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: %s ROUNDS\n", argv[0]);
+		return 2;
+	}
+	rounds = strtoull(argv[1], NULL, 0);
+	raw_open(&options);
+	open_uio();
+	data = raw_alloc(RAW_PAGE);
+	raw_need(raw_disable() && raw_enable());
+	raw_cq_init(&cq, 1, QUEUE_SIZE);
+	raw_sq_init(&sq, 1, QUEUE_SIZE, &cq);
+	sqe = (struct raw_sqe){
+		.opcode = A_CREATE_CQ, .prp1 = raw_addr(cq.ring),
+		.cdw10 = (QUEUE_SIZE - 1) << 16 | cq.qid,
+		/* Vector 0, with its interrupt */
+		.cdw11 = 3,
+	};
+	raw_need(!raw_sync(&raw_asq, &sqe, NULL));
+	raw_need(!raw_create_sq(&sq));
+
+	/* The admin completions have interrupted, and were taken by polling */
+	wait_deasserted();
+	unmask();
+	while (interrupt(QUIET_MS, &count))
+		unmask();
+	first = count;
+
+	for (round = 0; round < rounds; round++) {
+		before = count;
+		nr = 1 + raw_random(&rnd) % MAX_READS;
+		for (i = 0; i < nr; i++) {
+			sqe = (struct raw_sqe){
+				.opcode = N_READ, .prp1 = raw_addr(data),
+			};
+			raw_lba(&sqe, 1, raw_random(&rnd) % 1024, 1);
+			raw_put(&sq, &sqe);
+		}
+		raw_ring(&sq);
+		for (left = nr; left; left -= take_all(&cq)) {
+			if (!interrupt(PATIENCE_MS, &count))
+				raw_die("round %llu: no interrupt for %u of %u reads",
+					round, left, nr);
+			raw_need(config_read16(PCI_COMMAND) & INTX_DISABLE);
+			/* What is unmasked while it is asserted comes again */
+			if (raw_random(&rnd) % 2)
+				unmask();
+		}
+		wait_deasserted();
+		unmask();
+		/* One that was on its way when the last one was taken */
+		while (interrupt(0, &count))
+			unmask();
+		reads += nr;
+		if (count - before > 2 * nr + 2)
+			raw_die("round %llu: %u interrupts for %u reads", round,
+				count - before, nr);
+		if (round % 64 == 0 && interrupt(QUIET_MS, &count))
+			raw_die("round %llu: an interrupt for nothing", round);
+	}
+	printf("%llu reads in %llu rounds, %u interrupts\n", reads, rounds,
+	       count - first);
+	close(config);
+	close(uio);
+	raw_close();
+	return 0;
+}
