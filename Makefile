@@ -89,7 +89,7 @@ matrix: ## kernels by IOMMU settings, in build/matrix.md; KERNELS="NAME..." SETT
 	@scripts/matrix
 
 .PHONY: bench
-bench: ## measure in the VM, or HOST=1 on the loaded device: report, CSV, plots in build/bench; PROFILE=NAME
+bench: ## measure in the VM (ICOUNT=1: free of the host's noise), or HOST=1 on the loaded device: report, CSV, plots in build/bench; PROFILE=NAME
 	@scripts/setup bench
 	@scripts/bench
 

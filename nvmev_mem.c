@@ -255,10 +255,7 @@ close:
 	return err;
 }
 
-/*
- * Whether all of a block is the kernel's. Blocks that are being given back are
- * nobody's else.
- */
+/* A block comes back whole: if any of it is the kernel's, then all of it is */
 static bool nvmev_mem_is_given_back(u64 start)
 {
 	return region_intersects(start, nvmev_hotremove_block_bytes(),

@@ -615,7 +615,7 @@ static void reg_reserved(void)
 		raw_write32(regs[i], 0xffffffff);
 	for (i = 0; i < ARRAY_SIZE(regs); i++)
 		expect_reg("a reserved register", regs[i], 0);
-	raw_write32(R_CC, cc | 0xff00000e);
+	raw_write32(R_CC, cc | CC_RESERVED);
 	expect_reg("CC", R_CC, cc);
 	raw_write32(R_AQA, 0xffffffff);
 	expect_reg("AQA", R_AQA, 0x0fff0fff);

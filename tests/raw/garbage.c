@@ -141,7 +141,7 @@ void garbage_fused(u64 *rnd)
 		bool second = one_in(rnd, 2);
 
 		sqe.opcode = second ? N_WRITE : N_COMPARE;
-		sqe.flags = second ? 2 : 1;
+		sqe.flags = second ? FUSE_SECOND : FUSE_FIRST;
 		put_entry(index + nr, &sqe);
 	}
 }

@@ -377,7 +377,7 @@ int main(int argc, char **argv)
 	raw_set_msix(false, false);
 	raw_need(raw_disable() && raw_enable());
 	raw_need(!raw_identify(1, 0, page));
-	printf("seed %llu, %s: %llu commands of %u queues verified in %llu s, %llu bytes, the slowest batch of %u took %llu ms; meanwhile %llu doorbells, %llu registers and MSI-X words, %llu list and queue entries written, %llu admin commands\n",
+	printf("seed %llu, %s: %llu commands of %u queues verified in %llu s, %llu bytes, the slowest batch of %u took %llu ms; meanwhile %llu doorbells, %llu registers and MSI-X words, %llu list and queue entries and CC written, %llu admin commands\n",
 	       seed, cc & CC_AMS_WRR ? "weighted round robin" : "round robin",
 	       commands, NR_VICTIMS, ran / RAW_S, bytes, VICTIM_BATCH,
 	       longest / RAW_MS, attackers[DOORBELLS].done,
