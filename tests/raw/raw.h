@@ -34,11 +34,11 @@ typedef unsigned long long u64;
 #endif
 
 #define RAW_PAGE	4096U
-/* Entries of the admin queues that raw_enable() makes */
-#define RAW_ADMIN_SIZE	64
 #define RAW_HUGE	(2U << 20)
 #define RAW_MS		1000000ULL
 #define RAW_S		1000000000ULL
+/* Entries of the admin queues that raw_enable() makes */
+#define RAW_ADMIN_SIZE	64
 
 /* Registers, 3.1 */
 #define R_CAP		0x00

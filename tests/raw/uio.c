@@ -5,9 +5,9 @@
  *
  *	uio ROUNDS
  *
- * A round is some reads, one interrupt, which uio_pci_generic masks by the
- * Command register, and all completions taken before it is unmasked. No
- * interrupt may be missing, and none may come for completions that were taken.
+ * A round is some reads and an interrupt, which uio_pci_generic masks by the
+ * Command register. Unmasked with completions that are left it must come again,
+ * and with none left it must not. None may be missing.
  */
 #include <fcntl.h>
 #include <poll.h>
