@@ -146,6 +146,46 @@ void garbage_fused(u64 *rnd)
 	}
 }
 
+/*
+ * Mostly of a few blocks that exist: of them a command that has passed its checks
+ * may have more, or fewer, or none the next time that it looks. Ranges of Dataset
+ * Management are half as long: what is the first block of the one is it of the other.
+ */
+void garbage_range(u64 *rnd)
+{
+	u32 page = below(rnd, DATA_BYTES / RAW_PAGE), index = below(rnd, 16);
+	u64 *range = (u64 *)(data + page * RAW_PAGE + index * 32);
+	u64 lba = one_in(rnd, 64) ? garbage_number(rnd) : below(rnd, 1024);
+	u64 nlb = one_in(rnd, 64) ? garbage_number(rnd) : below(rnd, 64);
+
+	__atomic_store_n(range + 1, lba, __ATOMIC_RELAXED);
+	__atomic_store_n(range + 2, nlb, __ATOMIC_RELAXED);
+}
+
+/* A few commands in a row read ranges */
+void garbage_ranged(u64 *rnd)
+{
+	u32 index = below(rnd, ENTRIES_BYTES / 64 - 4), nr = 1 + below(rnd, 4);
+	struct raw_sqe sqe;
+
+	while (nr--) {
+		garbage_sqe(rnd, &sqe);
+		sqe.opcode = one_in(rnd, 4) ? N_DSM : N_COPY;
+		sqe.flags = 0;
+		sqe.nsid = garbage_ns[below(rnd, GARBAGE_NS)];
+		sqe.prp1 &= ~4095ULL;
+		if (sqe.opcode == N_DSM) {
+			sqe.cdw10 = below(rnd, 16);
+			sqe.cdw11 = 4;
+		} else {
+			sqe.cdw10 = below(rnd, 1024);
+			sqe.cdw11 = 0;
+			sqe.cdw12 = below(rnd, 16);
+		}
+		put_entry(index + nr, &sqe);
+	}
+}
+
 u64 garbage_sq_addr(u64 *rnd)
 {
 	return raw_addr(entries + below(rnd, 16) * RAW_PAGE);

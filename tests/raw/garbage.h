@@ -4,7 +4,7 @@
  *
  * Garbage must not lead the device to memory that is the kernel's, nor to
  * namespace 1, which is the test's. So it has places of its own: data, which
- * the device may write and never reads as a list or a queue; lists, whose
+ * the device may write and never reads as a PRP list or a queue; lists, whose
  * entries are all harmless and which it cannot be made to write, because the
  * addresses of them that are given out are no page's beginning; entries, full
  * of submission queue entries made here; completion queues.
@@ -28,6 +28,10 @@ void garbage_list_entry(u64 *rnd);
 void garbage_entry(u64 *rnd);
 /* A few entries in a row are halves of fused operations */
 void garbage_fused(u64 *rnd);
+/* What may be read as a range of Copy or of Dataset Management is another */
+void garbage_range(u64 *rnd);
+/* A few entries in a row are commands that read such ranges */
+void garbage_ranged(u64 *rnd);
 /* Where a queue of up to 1024 entries may lie */
 u64 garbage_sq_addr(u64 *rnd);
 u64 garbage_cq_addr(u64 *rnd);

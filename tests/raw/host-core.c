@@ -92,6 +92,20 @@ void raw_set_msix(bool on, bool masked)
 {
 }
 
+void raw_set_intx(bool on)
+{
+}
+
+bool raw_intx_is_on(void)
+{
+	return false;
+}
+
+bool raw_intx_is_asserted(void)
+{
+	return false;
+}
+
 bool raw_flr(void)
 {
 	return false;

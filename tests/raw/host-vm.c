@@ -19,6 +19,12 @@
 #define VM_BAR_BYTES	0x10000
 #define VM_MAX_HUGE	64
 
+#define PCI_COMMAND	0x04
+#define PCI_COMMAND_BME	0x0004
+#define PCI_COMMAND_INTX_DISABLE	0x0400
+#define PCI_STATUS	0x06
+#define PCI_STATUS_INTERRUPT	0x0008
+
 /* Empty polls before the CPU is given away: the device may need it */
 #define VM_SPINS	64
 
@@ -119,7 +125,7 @@ static void vm_map_bar(void)
 	vm_config = open(name, O_RDWR);
 	raw_need(vm_config >= 0);
 	/* D0, Memory Space and Bus Master Enable */
-	vm_write_config16(4, vm_read_config16(4) | 6);
+	vm_write_config16(PCI_COMMAND, vm_read_config16(PCI_COMMAND) | 6);
 
 	snprintf(name, sizeof(name), "%s/resource0", vm_dir);
 	fd = open(name, O_RDWR);
@@ -262,9 +268,29 @@ void raw_slots(unsigned int slots)
 
 void raw_set_dma(bool on)
 {
-	u16 command = vm_read_config16(4);
+	u16 command = vm_read_config16(PCI_COMMAND);
 
-	vm_write_config16(4, on ? command | 4 : command & ~4);
+	vm_write_config16(PCI_COMMAND, on ? command | PCI_COMMAND_BME :
+					    command & ~PCI_COMMAND_BME);
+}
+
+void raw_set_intx(bool on)
+{
+	u16 command = vm_read_config16(PCI_COMMAND);
+
+	vm_write_config16(PCI_COMMAND,
+			  on ? command & ~PCI_COMMAND_INTX_DISABLE :
+			       command | PCI_COMMAND_INTX_DISABLE);
+}
+
+bool raw_intx_is_on(void)
+{
+	return !(vm_read_config16(PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE);
+}
+
+bool raw_intx_is_asserted(void)
+{
+	return vm_read_config16(PCI_STATUS) & PCI_STATUS_INTERRUPT;
 }
 
 static unsigned int vm_find_cap(u8 id)

@@ -188,11 +188,27 @@ static void attack_doorbells(u64 *rnd)
 
 /*
  * Reserved bits, of which nothing may come; from two threads at once, and into
- * the very bytes that the device puts back.
+ * the very bytes that the device puts back. Registers are written whole, says the
+ * specification: a host may do otherwise.
  */
 static void attack_cc(u64 *rnd)
 {
-	raw_write32(R_CC, cc | (garbage_number(rnd) & CC_RESERVED));
+	u32 value = cc | (garbage_number(rnd) & CC_RESERVED);
+	u32 at;
+
+	switch (below(rnd, 4)) {
+	case 0:
+		at = below(rnd, 4);
+		raw_write8(R_CC + at, value >> 8 * at);
+		break;
+	case 1:
+		at = 2 * below(rnd, 2);
+		raw_write16(R_CC + at, value >> 8 * at);
+		break;
+	default:
+		raw_write32(R_CC, value);
+		break;
+	}
 }
 
 /* Not NSSR, nor what CC means: a reset would stop everybody */
@@ -203,9 +219,10 @@ static void attack_registers(u64 *rnd)
 		R_ASQ, R_ASQ + 4, R_ACQ, R_ACQ + 4, R_CMBLOC, R_CMBSZ, 0x44,
 		0x50, 0xe00, 0xe04, 0xffc,
 	};
+	u16 reg = regs[below(rnd, ARRAY_SIZE(regs))];
 	u32 value = garbage_number(rnd);
 
-	switch (below(rnd, 5)) {
+	switch (below(rnd, 7)) {
 	case 0:
 		raw_write32(MSIX_TABLE + 4 * below(rnd, 4 * MSIX_VECTORS),
 			    value);
@@ -220,27 +237,45 @@ static void attack_registers(u64 *rnd)
 	case 3:
 		attack_cc(rnd);
 		break;
+	case 4:
+		raw_write8(reg + below(rnd, 4), value);
+		break;
+	case 5:
+		raw_write16(reg + 2 * below(rnd, 2), value);
+		break;
 	default:
-		raw_write32(regs[below(rnd, ARRAY_SIZE(regs))], value);
+		raw_write32(reg, value);
 		break;
 	}
 	if (!below(rnd, 1000))
 		raw_set_msix(below(rnd, 2), below(rnd, 2));
+	/* While completions come that want the line */
+	if (!below(rnd, 100))
+		raw_set_intx(below(rnd, 2));
 }
 
 static void attack_memory(u64 *rnd)
 {
-	switch (below(rnd, 8)) {
+	switch (below(rnd, 16)) {
 	case 0:
 		garbage_fused(rnd);
 		break;
 	case 1:
+	case 2:
+		garbage_ranged(rnd);
+		break;
+	case 3:
 		attack_cc(rnd);
 		break;
-	case 2:
-	case 3:
 	case 4:
+	case 5:
+	case 6:
 		garbage_entry(rnd);
+		break;
+	case 7:
+	case 8:
+	case 9:
+		garbage_range(rnd);
 		break;
 	default:
 		garbage_list_entry(rnd);
@@ -375,6 +410,7 @@ int main(int argc, char **argv)
 	}
 	ran = raw_now_ns() - ran;
 	raw_set_msix(false, false);
+	raw_set_intx(true);
 	raw_need(raw_disable() && raw_enable());
 	raw_need(!raw_identify(1, 0, page));
 	printf("seed %llu, %s: %llu commands of %u queues verified in %llu s, %llu bytes, the slowest batch of %u took %llu ms; meanwhile %llu doorbells, %llu registers and MSI-X words, %llu list and queue entries and CC written, %llu admin commands\n",

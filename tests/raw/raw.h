@@ -211,6 +211,10 @@ void raw_slots(unsigned int slots);
 void raw_set_dma(bool on);
 /* MSI-X Enable and Function Mask, behind the kernel's back */
 void raw_set_msix(bool on, bool masked);
+/* Whether Command allows the interrupt line, and whether Status has it asserted */
+void raw_set_intx(bool on);
+bool raw_intx_is_on(void);
+bool raw_intx_is_asserted(void);
 /* Function level reset; false where there is none */
 bool raw_flr(void);
 /* What the device counts as being in flight, -1 when it does not tell */
@@ -224,6 +228,16 @@ static inline u32 raw_read32(unsigned int reg)
 static inline u64 raw_read64(unsigned int reg)
 {
 	return __atomic_load_n((u64 *)raw_bar(reg), __ATOMIC_SEQ_CST);
+}
+
+static inline void raw_write8(unsigned int reg, u8 value)
+{
+	__atomic_store_n((u8 *)raw_bar(reg), value, __ATOMIC_RELEASE);
+}
+
+static inline void raw_write16(unsigned int reg, u16 value)
+{
+	__atomic_store_n((u16 *)raw_bar(reg), value, __ATOMIC_RELEASE);
 }
 
 static inline void raw_write32(unsigned int reg, u32 value)

@@ -17,17 +17,13 @@
 
 #define QUEUE_SIZE	64
 #define MAX_READS	32
-#define PCI_COMMAND	4
-#define PCI_STATUS	6
-#define INTX_DISABLE	0x400
-#define INTX_STATUS	0x8
 #define PATIENCE_MS	20000
 /* An interrupt that nobody asked for would be there by then */
 #define QUIET_MS	20
 /* Unmasked with completions not taken, in one of so many rounds */
 #define REPEAT_EVERY	8
 
-static int uio, config;
+static int uio;
 
 /* The one device that there is of uio */
 static void open_uio(void)
@@ -38,30 +34,10 @@ static void open_uio(void)
 	for (nr = 0; nr < 8; nr++) {
 		snprintf(name, sizeof(name), "/dev/uio%d", nr);
 		uio = open(name, O_RDWR);
-		if (uio < 0)
-			continue;
-		snprintf(name, sizeof(name),
-			 "/sys/class/uio/uio%d/device/config", nr);
-		config = open(name, O_RDWR);
-		raw_need(config >= 0);
-		return;
+		if (uio >= 0)
+			return;
 	}
 	raw_die("there is no /dev/uio");
-}
-
-static u16 config_read16(unsigned int where)
-{
-	u16 value;
-
-	raw_need(pread(config, &value, 2, where) == 2);
-	return value;
-}
-
-static void unmask(void)
-{
-	u16 command = config_read16(PCI_COMMAND) & ~INTX_DISABLE;
-
-	raw_need(pwrite(config, &command, 2, PCI_COMMAND) == 2);
 }
 
 /* Whether there was one; sets how many there have been since the start */
@@ -94,7 +70,7 @@ static void wait_deasserted(void)
 {
 	u64 end = raw_now_ns() + PATIENCE_MS * RAW_MS;
 
-	while (config_read16(PCI_STATUS) & INTX_STATUS) {
+	while (raw_intx_is_asserted()) {
 		if (raw_now_ns() > end)
 			raw_die("the line stays asserted");
 		raw_pause();
@@ -133,9 +109,9 @@ int main(int argc, char **argv)
 
 	/* The admin completions have interrupted, and were taken by polling */
 	wait_deasserted();
-	unmask();
+	raw_set_intx(true);
 	while (interrupt(QUIET_MS, &count))
-		unmask();
+		raw_set_intx(true);
 	first = count;
 
 	for (round = 0; round < rounds; round++) {
@@ -154,10 +130,10 @@ int main(int argc, char **argv)
 			if (!interrupt(PATIENCE_MS, &count))
 				raw_die("round %llu: no interrupt for %u of %u reads",
 					round, left, nr);
-			raw_need(config_read16(PCI_COMMAND) & INTX_DISABLE);
+			raw_need(!raw_intx_is_on());
 			if (round % REPEAT_EVERY == 0 && left == nr) {
 				/* Still asserted: it comes again */
-				unmask();
+				raw_set_intx(true);
 				unmasked++;
 				if (!interrupt(PATIENCE_MS, &count))
 					raw_die("round %llu: not again for completions that were left",
@@ -166,16 +142,16 @@ int main(int argc, char **argv)
 			}
 			left -= take_all(&cq);
 			if (left) {
-				unmask();
+				raw_set_intx(true);
 				unmasked++;
 			}
 		}
 		wait_deasserted();
-		unmask();
+		raw_set_intx(true);
 		unmasked++;
 		/* One that was on its way when the last one was taken */
 		while (interrupt(0, &count))
-			unmask();
+			raw_set_intx(true);
 		reads += nr;
 		/* Each needs that it is unmasked before */
 		if (count - before > unmasked + 1)
@@ -183,7 +159,7 @@ int main(int argc, char **argv)
 				round, count - before, unmasked);
 		/* Another one may have been on its way, too */
 		if (round % 64 == 0 && interrupt(QUIET_MS, &count)) {
-			unmask();
+			raw_set_intx(true);
 			if (interrupt(QUIET_MS, &count))
 				raw_die("round %llu: interrupts for nothing",
 					round);
@@ -191,7 +167,6 @@ int main(int argc, char **argv)
 	}
 	printf("%llu reads in %llu rounds, %u interrupts, of which %llu came again for what was left\n",
 	       reads, rounds, count - first, repeated);
-	close(config);
 	close(uio);
 	raw_close();
 	return 0;
