@@ -413,8 +413,10 @@ struct nvmev_extent {
  * @attached: whether I/O commands can name it
  * @busy: the status that I/O commands get meanwhile, 0 for none
  * @lba_shift: log2 of the block size
+ * @generation: how many of this identifier have been made, but for the one that
+ *              the device was loaded with
  * @offset: its first byte in the storage
- * @bytes: what it takes of the storage
+ * @bytes: how much of the storage it shows, see nvmev_ns_allocated()
  * @nr_lba: its size in blocks
  * @write_due_ns: latest due time of any write so far; nvmev_timing.lock
  * @bad_lock: protects @bad and @nr_bad
@@ -426,6 +428,7 @@ struct nvmev_ns {
 	bool attached;
 	u16 busy;
 	u8 lba_shift;
+	u32 generation;
 	u64 offset;
 	u64 bytes;
 	u64 nr_lba;
@@ -438,6 +441,7 @@ struct nvmev_ns {
 void nvmev_ns_init_all(struct nvmev_dev *dev);
 struct nvmev_ns *nvmev_ns_find(struct nvmev_dev *dev, u32 nsid);
 struct nvmev_ns *nvmev_ns_find_allocated(struct nvmev_dev *dev, u32 nsid);
+u64 nvmev_ns_allocated(struct nvmev_dev *dev, const struct nvmev_ns *ns);
 u64 nvmev_ns_unallocated(struct nvmev_dev *dev);
 u16 nvmev_ns_create(struct nvmev_dev *dev, u64 nr_lba, u8 lba_shift,
 		    u32 *nsid);

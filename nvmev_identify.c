@@ -76,8 +76,12 @@ static void nvmev_identify_ctrl(struct nvmev_dev *dev, struct nvme_id_ctrl *id)
 static void nvmev_ns_eui64(struct nvmev_dev *dev, const struct nvmev_ns *ns,
 			   u8 *eui64)
 {
-	/* Locally administered, and the same whenever this range is loaded */
-	put_unaligned_be64((dev->config.start + ns->offset) >> 12 |
+	/*
+	 * Locally administered, the same whenever this range is loaded, and
+	 * another for each namespace that is made after that.
+	 */
+	put_unaligned_be64(dev->config.start >> 20 |
+			   (u64)(ns->generation & 0xfff) << 32 |
 			   (u64)ns->nsid << 44 | 0x02ULL << 56, eui64);
 }
 
@@ -105,7 +109,7 @@ static void nvmev_identify_ns(struct nvmev_dev *dev, const struct nvmev_ns *ns,
 	id->mssrl = cpu_to_le16(NVMEV_COPY_RANGE_LBAS);
 	id->mcl = cpu_to_le32(NVMEV_COPY_LBAS);
 	id->msrc = NVMEV_COPY_RANGES - 1;
-	put_unaligned_le64(ns->bytes, id->nvmcap);
+	put_unaligned_le64(nvmev_ns_allocated(dev, ns), id->nvmcap);
 	nvmev_ns_eui64(dev, ns, id->eui64);
 	memcpy(id->nguid, "nvmev\0\0\0", 8);
 	nvmev_ns_eui64(dev, ns, id->nguid + 8);

@@ -95,6 +95,19 @@ void nvmev_ns_set_format(struct nvmev_ns *ns, u8 lba_shift)
 }
 
 /**
+ * nvmev_ns_allocated() - bytes of the storage that a namespace takes
+ * @dev: the device
+ * @ns: the namespace
+ *
+ * Return: NVMCAP: its size, up to where the next one may begin.
+ */
+u64 nvmev_ns_allocated(struct nvmev_dev *dev, const struct nvmev_ns *ns)
+{
+	return min(ALIGN(ns->bytes, NVMEV_NS_ALIGN),
+		   dev->storage_bytes - ns->offset);
+}
+
+/**
  * nvmev_ns_unallocated() - bytes of the storage in no namespace
  * @dev: the device
  */
@@ -105,7 +118,7 @@ u64 nvmev_ns_unallocated(struct nvmev_dev *dev)
 
 	for (i = 0; i < NVMEV_MAX_NS; i++)
 		if (dev->ns[i].nsid)
-			bytes -= dev->ns[i].bytes;
+			bytes -= nvmev_ns_allocated(dev, &dev->ns[i]);
 	return bytes;
 }
 
@@ -163,6 +176,7 @@ u16 nvmev_ns_create(struct nvmev_dev *dev, u64 nr_lba, u8 lba_shift,
 
 	ns = &dev->ns[i];
 	ns->nsid = i + 1;
+	ns->generation++;
 	ns->offset = offset;
 	ns->bytes = bytes;
 	/* Until it has been erased, see nvmev_ns_ready() */
@@ -368,17 +382,31 @@ void nvmev_ns_clear_bad(struct nvmev_ns *ns, u64 lba, u64 nr)
  */
 u16 nvmev_ns_mark_bad(struct nvmev_ns *ns, u64 lba, u64 nr)
 {
+	unsigned int nr_bad, i = 0;
 	u16 status = NVME_SC_SUCCESS;
+	u64 end = lba + nr;
 
 	spin_lock(&ns->bad_lock);
-	/* Cutting these out of a larger extent may need one more */
-	if (ns->nr_bad >= NVMEV_MAX_BAD - 1) {
+	nr_bad = ns->nr_bad;
+	/* No two of them touch: those that these touch become one with them */
+	while (i < nr_bad) {
+		struct nvmev_extent *extent = &ns->bad[i];
+
+		if (extent->lba > end || lba > extent->lba + extent->nr) {
+			i++;
+			continue;
+		}
+		lba = min(lba, extent->lba);
+		end = max(end, extent->lba + extent->nr);
+		*extent = ns->bad[--nr_bad];
+	}
+	/* Cutting some out of an extent later may need one more */
+	if (nr_bad >= NVMEV_MAX_BAD - 1 && nr_bad == ns->nr_bad) {
 		status = NVME_SC_CAP_EXCEEDED;
 	} else {
-		nvmev_ns_clear_bad_locked(ns, lba, nr);
-		ns->bad[ns->nr_bad].lba = lba;
-		ns->bad[ns->nr_bad].nr = nr;
-		WRITE_ONCE(ns->nr_bad, ns->nr_bad + 1);
+		ns->bad[nr_bad].lba = lba;
+		ns->bad[nr_bad].nr = end - lba;
+		WRITE_ONCE(ns->nr_bad, nr_bad + 1);
 	}
 	spin_unlock(&ns->bad_lock);
 	return status;

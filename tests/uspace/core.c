@@ -637,6 +637,22 @@ static void test_uncorrectable(struct nvmev_dev *dev,
 	}
 	check(!rw(dev, queue, NVME_NVM_WRITE_ZEROES, 0, 4096, DATA_AT));
 	check(!dev->ns[0].nr_bad);
+
+	/* Only what is apart counts, and what is unreadable already does not */
+	for (i = 0; i < 2 * NVMEV_MAX_BAD; i++)
+		check(!rw(dev, queue, NVME_NVM_WRITE_UNCOR, i, 1, DATA_AT));
+	check(dev->ns[0].nr_bad == 1);
+	for (i = 1; i < NVMEV_MAX_BAD - 1; i++)
+		check(!rw(dev, queue, NVME_NVM_WRITE_UNCOR, 1000 + 2 * i, 1,
+			  DATA_AT));
+	check((rw(dev, queue, NVME_NVM_WRITE_UNCOR, 2000, 1, DATA_AT) &
+	       0x7ff) == NVME_SC_CAP_EXCEEDED);
+	check(!rw(dev, queue, NVME_NVM_READ, 2000, 1, DATA_AT));
+	check(!rw(dev, queue, NVME_NVM_WRITE_UNCOR, 1002, 1, DATA_AT));
+	check(!rw(dev, queue, NVME_NVM_WRITE_UNCOR, 1003, 1, DATA_AT));
+	check(!rw(dev, queue, NVME_NVM_WRITE_UNCOR, 2000, 1, DATA_AT));
+	check(!rw(dev, queue, NVME_NVM_WRITE_ZEROES, 0, 4096, DATA_AT));
+	check(!dev->ns[0].nr_bad);
 }
 
 static int ns_command(struct nvmev_dev *dev, struct uspace_queue *admin,
