@@ -184,6 +184,8 @@ static void nvmev_ctrl_disable(struct nvmev_dev *dev)
 	dev->admin.sq = NULL;
 	nvmev_cq_destroy(dev->admin.cq);
 	dev->admin.cq = NULL;
+	/* What a worker saw just before is nothing to tell the next host of */
+	clear_bit(NVMEV_EVENT_BAD_DOORBELL_VALUE, &dev->events);
 	nvmev_admin_reset(dev);
 	nvmev_timing_reset(&dev->timing);
 	for (i = 0; i < NVMEV_MAX_NS; i++)

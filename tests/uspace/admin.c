@@ -615,6 +615,15 @@ static void test_doorbell_values(void)
 	}
 	expect_no_event();
 
+	/* Seen by the worker just before a reset: of that nothing is left */
+	WRITE_ONCE(*nvmev_doorbell(dev, 1, false), cpu_to_le32(DEPTH));
+	for (i = 0; i < dev->config.nr_workers; i++)
+		nvmev_worker_poll(&dev->workers[i]);
+	device_reset();
+	check(!get_log(NVME_LOG_ERROR, 64, 0));
+	cid = request_event();
+	expect_no_event();
+
 	/* A tail outside of the queue, then good ones */
 	bad_doorbell(1, DEPTH);
 	expect_event(cid, db_value);
