@@ -136,11 +136,32 @@ static int nvmev_mem_online_block(u64 start, bool movable)
 	return err ?: -EIO;
 }
 
+/* Pages of a block in use that nobody has got: not in the kernel's free lists */
+static unsigned long nvmev_mem_kept_back(u64 start)
+{
+	unsigned long pfn = PHYS_PFN(start), kept = 0;
+	unsigned long end = pfn + PHYS_PFN(nvmev_hotremove_block_bytes());
+
+	for (; pfn < end; pfn++) {
+		struct page *page = pfn_to_online_page(pfn);
+
+		if (page && (PageReserved(page) || PageOffline(page)))
+			kept++;
+	}
+	cond_resched();
+	return kept;
+}
+
 static void nvmev_mem_put_online(u64 start, bool movable)
 {
 	u64 block = nvmev_hotremove_block_bytes();
 	int err = nvmev_mem_online_block(start, movable);
+	unsigned long kept = nvmev_mem_kept_back(start);
 
+	/* A driver has its say when pages come into use, and may know nothing of these */
+	if (kept)
+		pr_err("[%#llx-%#llx] is the kernel's again, but %lu of its pages are not in use: what balloons the memory of this machine (Hyper-V, Xen) keeps them until the next boot\n",
+		       start, start + block - 1, kept);
 	if (err)
 		pr_err("[%#llx-%#llx] is the kernel's again, but not in use: error %d; write online to /sys/devices/system/memory/memory%llu/state\n",
 		       start, start + block - 1, err, start / block);
