@@ -14,6 +14,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/suspend.h>
 #include <linux/vmalloc.h>
 
 #include "nvmev.h"
@@ -783,6 +784,22 @@ static void nvmev_stop_device(struct nvmev_dev *dev)
 	nvmev_mem_put(dev);
 }
 
+/* --- hibernation --------------------------------------------------------------- */
+
+/* An image of the machine has neither reserved memory in it, nor what was taken */
+static int nvmev_pm_notify(struct notifier_block *notifier,
+			   unsigned long action, void *data)
+{
+	if (action != PM_HIBERNATION_PREPARE)
+		return NOTIFY_OK;
+	pr_err("no hibernation, over which the disk would lose its contents: unload nvmev first\n");
+	return notifier_from_errno(-EBUSY);
+}
+
+static struct notifier_block nvmev_pm_notifier = {
+	.notifier_call = nvmev_pm_notify,
+};
+
 /* --- load and unload --------------------------------------------------------- */
 
 static int __init nvmev_init(void)
@@ -812,9 +829,12 @@ static int __init nvmev_init(void)
 		goto stop_devices;
 	}
 	nvmev_cpuhp = err;
-	err = nvmev_proc_create(nvmev_devs, nvmev_nr_devs);
+	err = register_pm_notifier(&nvmev_pm_notifier);
 	if (err)
 		goto remove_cpuhp;
+	err = nvmev_proc_create(nvmev_devs, nvmev_nr_devs);
+	if (err)
+		goto unregister_pm;
 	for (added = 0; added < nvmev_nr_devs; added++) {
 		err = nvmev_pci_add(nvmev_devs[added]);
 		if (err)
@@ -838,6 +858,8 @@ remove_pci:
 	while (added--)
 		nvmev_pci_remove(nvmev_devs[added]);
 	nvmev_proc_remove();
+unregister_pm:
+	unregister_pm_notifier(&nvmev_pm_notifier);
 remove_cpuhp:
 	cpuhp_remove_state_nocalls(nvmev_cpuhp);
 stop_devices:
@@ -856,6 +878,7 @@ static void __exit nvmev_exit(void)
 	for (i = nvmev_nr_devs; i--;)
 		nvmev_pci_remove(nvmev_devs[i]);
 	nvmev_proc_remove();
+	unregister_pm_notifier(&nvmev_pm_notifier);
 	cpuhp_remove_state_nocalls(nvmev_cpuhp);
 	for (i = nvmev_nr_devs; i--;)
 		nvmev_stop_device(nvmev_devs[i]);

@@ -66,6 +66,7 @@ static struct nvmev_fault nvmev_faults[] = {
 	FAULT(irq_domain_alloc_irqs_parent, -ENOSPC),
 	FAULT(kthread_create_on_node, -ENOMEM),
 	FAULT(__cpuhp_setup_state, -ENOSPC),
+	FAULT(register_pm_notifier, -ENOMEM),
 	FAULT(proc_mkdir, 0),
 	FAULT(proc_create_data, 0),
 	FAULT(offline_and_remove_memory, -EBUSY),
