@@ -19,6 +19,9 @@
 #ifdef NVMEV_COMPAT_E820
 #include <asm/e820/api.h>
 
+/* Linux 5.5 gave it a name */
+#define NVMEV_E820_SOFT_RESERVED	0xefffffff
+
 /**
  * nvmev_firmware_ram() - whether the firmware reports all of a range as RAM
  * @start: its first byte
@@ -33,8 +36,18 @@
 bool nvmev_firmware_ram(u64 start, u64 size)
 {
 	u64 addr, last;
+	u32 type;
 
-	/* Only whether some of a range is RAM is told: look at all ends */
+	/* Of any type but RAM, the smallest entry: they have small numbers, but one */
+	for (type = E820_TYPE_RESERVED; type < 256; type++)
+		if (e820__mapped_raw_any(start, start + size, type))
+			return false;
+	if (e820__mapped_raw_any(start, start + size, NVMEV_E820_SOFT_RESERVED))
+		return false;
+	/*
+	 * A hole is none at all, and only whether some of a range is RAM is told:
+	 * look at all ends.
+	 */
 	for (addr = start; addr < start + size; addr += SZ_1M) {
 		last = min_t(u64, addr + SZ_1M, start + size) - 1;
 		if (!e820__mapped_raw_any(addr, addr + 1, E820_TYPE_RAM) ||
@@ -225,3 +238,33 @@ void nvmev_pci_remove_root_bus(struct pci_bus *bus)
 	put_device(bridge);
 }
 #endif /* NVMEV_COMPAT_ROOT_BUS */
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 12, 0)
+/**
+ * nvmev_device_mappings() - what programs' mappings of devices' memory belong to
+ * @function: the name of a PCI function that has a BAR 0
+ *
+ * No more is told of it than by a file that is open.
+ *
+ * Context: load, may sleep.
+ * Return: it, which stays; NULL when it cannot be found out.
+ */
+struct address_space *nvmev_device_mappings(const char *function)
+{
+	struct address_space *mapping;
+	struct file *file;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0",
+		 function);
+	file = filp_open(path, O_RDONLY, 0);
+	if (IS_ERR(file))
+		return NULL;
+	mapping = file->f_mapping;
+	/* That of the file itself goes with it */
+	if (mapping == file_inode(file)->i_mapping)
+		mapping = NULL;
+	filp_close(file, NULL);
+	return mapping;
+}
+#endif

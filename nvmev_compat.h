@@ -322,7 +322,7 @@ static inline int nvmev_direct_map_split(u64 start)
 	return -EOPNOTSUPP;
 }
 
-/* What asks for these is not reached then; 4.6 and 4.13 */
+/* What asks for these is not reached then; 4.6, 4.13 and 5.1 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 6, 0)
 #define si_mem_available()	global_page_state(NR_FREE_PAGES)
 #endif
@@ -331,6 +331,9 @@ static inline struct page *pfn_to_online_page(unsigned long pfn)
 {
 	return pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
 }
+#endif
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 1, 0)
+#define PageOffline(page)	false
 #endif
 #else
 #include <linux/memory.h>
@@ -456,6 +459,34 @@ struct pci_bus;
 void nvmev_pci_remove_root_bus(struct pci_bus *bus);
 #else
 #define nvmev_pci_remove_root_bus	pci_remove_root_bus
+#endif
+
+/*
+ * From 5.12 on all that is mapped of devices' memory is mapped of one file, at its
+ * physical address, and stays mapped when the device goes; before, sysfs has an
+ * end put to it.
+ */
+struct address_space;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 12, 0)
+struct address_space *nvmev_device_mappings(const char *function);
+#else
+static inline struct address_space *nvmev_device_mappings(const char *function)
+{
+	return NULL;
+}
+#endif
+
+/*
+ * Whether a page that is no RAM of the kernel's is memory all the same: persistent
+ * memory, as file systems and device mapper targets hand it out for DMA. 4.20 can
+ * tell it from what is another device's.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(4, 20, 0)
+#define nvmev_page_is_pmem(page)					\
+	(is_zone_device_page(page) && !is_pci_p2pdma_page(page) &&	\
+	 !is_device_private_page(page))
+#else
+#define nvmev_page_is_pmem(page)	false
 #endif
 
 /* 5.10 has it exported */

@@ -81,6 +81,8 @@ struct nvmev_vector {
  * @writable: its bits that the host may change
  * @pdev: the function as the kernel knows it, NULL when removed. The threads
  *        read it unlocked: it is put only after the controller was reset.
+ * @mappings: what programs' mappings of the BAR belong to, or NULL; load and
+ *            unload
  * @mode: which kind of interrupt is enabled
  * @line_ns: when the line last interrupted
  * @generation: incremented whenever MSI or MSI-X is switched on or off
@@ -100,6 +102,7 @@ struct nvmev_pci {
 	u8 config[NVMEV_CFG_SIZE];
 	u8 writable[NVMEV_CFG_SIZE];
 	struct pci_dev *pdev;
+	struct address_space *mappings;
 	enum nvmev_irq_mode mode;
 	u64 line_ns;
 	unsigned int generation;
@@ -681,7 +684,8 @@ static bool nvmev_host_page_ok(unsigned long pfn, bool write)
 	 * Reserved are holes, and memory that the kernel keeps since its boot:
 	 * its image, or the bounce buffers of swiotlb.
 	 */
-	if (unlikely(PageReserved(page)) && !page_is_ram(pfn))
+	if (unlikely(PageReserved(page)) && !page_is_ram(pfn) &&
+	    !nvmev_page_is_pmem(page))
 		return false;
 	return nvmev_host_page_mapped(phys_to_virt(PFN_PHYS(pfn)), write);
 }
@@ -926,6 +930,9 @@ int nvmev_pci_add(struct nvmev_dev *dev)
 		goto remove_bus;
 	}
 	pci_bus_add_devices(pci->bus);
+	/* While it is there: somebody may remove it at any time */
+	if (pci->pdev)
+		pci->mappings = nvmev_device_mappings(pci_name(pci->pdev));
 	pci_unlock_rescan_remove();
 	return 0;
 
@@ -976,4 +983,8 @@ void nvmev_pci_remove(struct nvmev_dev *dev)
 	nvmev_pci_remove_root_bus(pci->bus);
 	pci_unlock_rescan_remove();
 	bus_unregister_notifier(&pci_bus_type, &pci->notifier);
+	/* A driver in user space is not asked, and the memory may be the kernel's */
+	if (pci->mappings)
+		unmap_mapping_range(pci->mappings, dev->config.start,
+				    dev->config.size, 1);
 }
