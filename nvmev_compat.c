@@ -239,7 +239,26 @@ void nvmev_pci_remove_root_bus(struct pci_bus *bus)
 }
 #endif /* NVMEV_COMPAT_ROOT_BUS */
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 12, 0)
+#ifdef NVMEV_COMPAT_PMEM
+#include <linux/memremap.h>
+
+/**
+ * nvmev_page_is_pmem() - whether a page that is no RAM is memory all the same
+ * @page: the page
+ *
+ * File systems and targets of the device mapper hand out persistent memory for
+ * DMA.
+ *
+ * Context: any.
+ */
+bool nvmev_page_is_pmem(const struct page *page)
+{
+	return is_zone_device_page(page) && !is_pci_p2pdma_page(page) &&
+	       !is_device_private_page(page);
+}
+#endif /* NVMEV_COMPAT_PMEM */
+
+#ifdef NVMEV_COMPAT_MAPPINGS
 /**
  * nvmev_device_mappings() - what programs' mappings of devices' memory belong to
  * @function: the name of a PCI function that has a BAR 0
@@ -267,4 +286,4 @@ struct address_space *nvmev_device_mappings(const char *function)
 	filp_close(file, NULL);
 	return mapping;
 }
-#endif
+#endif /* NVMEV_COMPAT_MAPPINGS */

@@ -468,25 +468,26 @@ void nvmev_pci_remove_root_bus(struct pci_bus *bus);
  */
 struct address_space;
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 12, 0)
+#define NVMEV_COMPAT_MAPPINGS
 struct address_space *nvmev_device_mappings(const char *function);
 #else
-static inline struct address_space *nvmev_device_mappings(const char *function)
+static inline
+struct address_space *nvmev_device_mappings(const char *function)
 {
 	return NULL;
 }
 #endif
 
-/*
- * Whether a page that is no RAM of the kernel's is memory all the same: persistent
- * memory, as file systems and device mapper targets hand it out for DMA. 4.20 can
- * tell it from what is another device's.
- */
+/* 4.20 can tell persistent memory from what is another device's */
+struct page;
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(4, 20, 0)
-#define nvmev_page_is_pmem(page)					\
-	(is_zone_device_page(page) && !is_pci_p2pdma_page(page) &&	\
-	 !is_device_private_page(page))
+#define NVMEV_COMPAT_PMEM
+bool nvmev_page_is_pmem(const struct page *page);
 #else
-#define nvmev_page_is_pmem(page)	false
+static inline bool nvmev_page_is_pmem(const struct page *page)
+{
+	return false;
+}
 #endif
 
 /* 5.10 has it exported */
