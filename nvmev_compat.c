@@ -243,18 +243,29 @@ void nvmev_pci_remove_root_bus(struct pci_bus *bus)
 #include <linux/memremap.h>
 
 /**
- * nvmev_page_is_pmem() - whether a page that is no RAM is memory all the same
- * @page: the page
+ * nvmev_is_pmem() - whether a page that is no RAM is memory all the same
+ * @pfn: its number
  *
  * File systems and targets of the device mapper hand out persistent memory for
- * DMA.
+ * DMA. Its first pages may hold the page structures of the others, and have none.
  *
  * Context: any.
  */
-bool nvmev_page_is_pmem(const struct page *page)
+bool nvmev_is_pmem(unsigned long pfn)
 {
-	return is_zone_device_page(page) && !is_pci_p2pdma_page(page) &&
-	       !is_device_private_page(page);
+	struct dev_pagemap *pgmap = nvmev_get_dev_pagemap(pfn);
+	unsigned long first;
+	bool good;
+
+	if (!pgmap)
+		return false;
+	first = PHYS_PFN(pgmap->range.start);
+	if (pgmap->flags & PGMAP_ALTMAP_VALID)
+		first += pgmap->altmap.reserve + pgmap->altmap.free;
+	good = pfn >= first && (pgmap->type == MEMORY_DEVICE_FS_DAX ||
+				pgmap->type == MEMORY_DEVICE_GENERIC);
+	put_dev_pagemap(pgmap);
+	return good;
 }
 #endif /* NVMEV_COMPAT_PMEM */
 

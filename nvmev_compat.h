@@ -478,13 +478,20 @@ struct address_space *nvmev_device_mappings(const char *function)
 }
 #endif
 
-/* 4.20 can tell persistent memory from what is another device's */
-struct page;
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(4, 20, 0)
+/*
+ * 5.10 describes persistent memory in the words that are used here; 6.18 dropped a
+ * parameter.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 10, 0)
 #define NVMEV_COMPAT_PMEM
-bool nvmev_page_is_pmem(const struct page *page);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#define nvmev_get_dev_pagemap(pfn)	get_dev_pagemap(pfn)
 #else
-static inline bool nvmev_page_is_pmem(const struct page *page)
+#define nvmev_get_dev_pagemap(pfn)	get_dev_pagemap(pfn, NULL)
+#endif
+bool nvmev_is_pmem(unsigned long pfn);
+#else
+static inline bool nvmev_is_pmem(unsigned long pfn)
 {
 	return false;
 }

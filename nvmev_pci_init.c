@@ -685,7 +685,7 @@ static bool nvmev_host_page_ok(unsigned long pfn, bool write)
 	 * its image, or the bounce buffers of swiotlb.
 	 */
 	if (unlikely(PageReserved(page)) && !page_is_ram(pfn) &&
-	    !nvmev_page_is_pmem(page))
+	    !nvmev_is_pmem(pfn))
 		return false;
 	return nvmev_host_page_mapped(phys_to_virt(PFN_PHYS(pfn)), write);
 }
