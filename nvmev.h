@@ -473,8 +473,8 @@ enum nvmev_io_state {
  * In the order of use: what waits and completes, what was fetched, what it
  * comes to, and how far its data has got.
  *
- * @due: expires at the due time; node in nvmev_worker.transfers, .erasures or
- *       .strays
+ * @due: expires at the due time; node in nvmev_worker.transfers, .erasures,
+ *       .deallocations or .strays
  * @node: in nvmev_sq.free, nvmev_worker.due, nvmev_worker.flushes or
  *        nvmev_cq.blocked
  * @sq: where it came from
@@ -590,7 +590,8 @@ struct nvmev_watch {
  * @sqs: its submission queues, in the order of service
  * @cqs: its completion queues
  * @transfers: commands whose data has still to be moved, by due time
- * @erasures: commands that only erase, however long that takes
+ * @erasures: commands that only erase, up to 65536 blocks each, by due time
+ * @deallocations: the same of Dataset Management, however long that takes
  * @due: commands that wait for their time, by kind. Of one kind they come in
  *       the order of their times, so that each is added at the end
  * @strays: those that do not: knobs were turned, queues looked at in turns
@@ -623,6 +624,7 @@ struct nvmev_worker {
 	struct list_head cqs;
 	struct timerqueue_head transfers;
 	struct timerqueue_head erasures;
+	struct timerqueue_head deallocations;
 	struct list_head due[NVMEV_KINDS];
 	struct timerqueue_head strays;
 	u32 credits[NVME_SQ_PRIORITIES];

@@ -66,6 +66,7 @@
  * @data: the blocks are transferred from or to the host
  * @to_host: the direction
  * @write: it changes the blocks
+ * @deallocate: by deallocating them
  * @check: further checks; sets the cost where @lba_range does not
  * @end: what becomes of the blocks when all of a range have been moved
  * @chunk: moves bytes that lie within one page of the storage, under its lock
@@ -77,6 +78,7 @@ struct nvmev_nvm_op {
 	bool data;
 	bool to_host;
 	bool write;
+	bool deallocate;
 	u16 (*check)(struct nvmev_dev *dev, struct nvmev_io *io);
 	u16 (*end)(struct nvmev_io *io);
 	u16 (*chunk)(struct nvmev_dev *dev, struct nvmev_io *io, void *storage,
@@ -483,6 +485,7 @@ static const struct nvmev_nvm_op nvmev_nvm_ops[] = {
 	[NVME_NVM_DSM] = {
 		.kind = NVMEV_WRITE,
 		.write = true,
+		.deallocate = true,
 		.check = nvmev_nvm_dsm_check,
 		.end = nvmev_nvm_clear_bad,
 		.chunk = nvmev_nvm_zero_chunk,
@@ -766,9 +769,10 @@ static struct nvmev_io *nvmev_flush_blocker(struct timerqueue_head *queue,
 }
 
 /*
- * A Flush that is due waits for the writes and erasures of its namespace that
- * were due before it and have not been moved yet: 6.8. Those of another worker
- * are bound by their due time alone.
+ * A Flush that is due waits for the writes, of zeroes as well, of its namespace
+ * that were due before it and have not been moved yet: 6.8. Those of another
+ * worker are bound by their due time alone. What is being deallocated is no
+ * data that would have to be made safe, and can take seconds.
  */
 static bool nvmev_flush_must_wait(struct nvmev_worker *worker,
 				  struct nvmev_io *flush)
@@ -964,6 +968,8 @@ static void nvmev_io_transferred(struct nvmev_worker *worker,
 static struct timerqueue_head *nvmev_io_queue(struct nvmev_worker *worker,
 					      const struct nvmev_io *io)
 {
+	if (io->op->deallocate)
+		return &worker->deallocations;
 	return io->op->data || io->op->move ? &worker->transfers :
 					      &worker->erasures;
 }
@@ -989,23 +995,28 @@ static bool nvmev_worker_slice(struct nvmev_worker *worker,
 }
 
 /*
- * Erasing costs the model little and can take long: it has a queue of its own,
+ * Erasing costs the model little and can take long: it has queues of its own,
  * so that transfers need not wait for it, and a share of the worker's time, so
- * that it goes on however many of them there are. @round_ns is how long the
- * last round took, with what was erased in it.
+ * that it goes on however many of them there are. A Write Zeroes is done soon
+ * and is not kept behind a Dataset Management, which may name all of the
+ * storage: the two take turns. @round_ns is how long the last round took, with
+ * what was erased in it.
  */
 static bool nvmev_worker_erase(struct nvmev_worker *worker, u64 round_ns)
 {
-	unsigned int i;
+	unsigned int i, slices;
 	u64 end_ns;
 
-	if (likely(!timerqueue_getnext(&worker->erasures)))
+	if (likely(!timerqueue_getnext(&worker->erasures) &&
+		   !timerqueue_getnext(&worker->deallocations)))
 		return false;
 	end_ns = nvmev_clock_ns() + (round_ns >> NVMEV_ERASE_SHIFT);
-	for (i = 0; i < NVMEV_ERASE_SLICES; i++)
-		if (!nvmev_worker_slice(worker, &worker->erasures) ||
-		    nvmev_clock_ns() >= end_ns)
+	for (i = 0; i < NVMEV_ERASE_SLICES; i += slices) {
+		slices = nvmev_worker_slice(worker, &worker->erasures);
+		slices += nvmev_worker_slice(worker, &worker->deallocations);
+		if (!slices || nvmev_clock_ns() >= end_ns)
 			break;
+	}
 	return true;
 }
 
@@ -1768,6 +1779,7 @@ int nvmev_workers_start(struct nvmev_dev *dev)
 		INIT_LIST_HEAD(&worker->cqs);
 		timerqueue_init_head(&worker->transfers);
 		timerqueue_init_head(&worker->erasures);
+		timerqueue_init_head(&worker->deallocations);
 		for (kind = 0; kind < NVMEV_KINDS; kind++)
 			INIT_LIST_HEAD(&worker->due[kind]);
 		timerqueue_init_head(&worker->strays);

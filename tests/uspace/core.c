@@ -997,6 +997,48 @@ static void test_erase_share(void)
 	uspace_device_destroy(dev);
 }
 
+/* What is deallocated keeps neither a Write Zeroes nor a Flush waiting */
+static void test_deallocate_beside(void)
+{
+	struct nvmev_dev *dev = device_create(0, 1024);
+	struct nvme_command dsm = { .opcode = NVME_NVM_DSM };
+	struct nvme_command zeroes = { .opcode = NVME_NVM_WRITE_ZEROES };
+	struct nvme_command flush = { .opcode = NVME_NVM_FLUSH };
+	struct nvme_dsm_range *range = (void *)(uspace_host + DATA_AT);
+	struct uspace_queue admin, queues[2];
+	u16 dsm_cid, zeroes_cid, flush_cid;
+	u32 i;
+
+	check(uspace_enable(dev, &admin));
+	/* Both of one worker */
+	for (i = 0; i < 2; i++)
+		check(!uspace_create_queue(dev, &admin, &queues[i], 1 + 2 * i,
+					   DEPTH, RINGS_AT * (i + 1)));
+	memset(range, 0, sizeof(*range));
+	range->nlb = cpu_to_le32(16384);
+	dsm.nsid = cpu_to_le32(1);
+	dsm.cdw11 = cpu_to_le32(NVME_DSM_AD);
+	dsm.prp1 = cpu_to_le64(DATA_AT);
+	set_range(&zeroes, 0, 64);
+	flush.nsid = cpu_to_le32(1);
+	memset(dev->storage, 1, 16384 << 9);
+
+	dsm_cid = uspace_submit(dev, &queues[0], &dsm);
+	uspace_run(dev, 1);
+	zeroes_cid = uspace_submit(dev, &queues[1], &zeroes);
+	uspace_run(dev, 4);
+	check(reap_cid(dev, &queues[1], zeroes_cid));
+	flush_cid = uspace_submit(dev, &queues[1], &flush);
+	uspace_run(dev, 1);
+	check(reap_cid(dev, &queues[1], flush_cid));
+	check(!reap_cid(dev, &queues[0], dsm_cid));
+	uspace_run(dev, 1000);
+	check(reap_cid(dev, &queues[0], dsm_cid));
+	for (i = 0; i < 16384 << 9; i++)
+		check(!((u8 *)dev->storage)[i]);
+	uspace_device_destroy(dev);
+}
+
 /* What is dropped with its namespace is nothing that a Flush waits for */
 static void test_dropped_writes(void)
 {
@@ -1535,6 +1577,7 @@ int main(int argc, char **argv)
 		test_wrr_flush();
 		test_burst_units();
 		test_erase_share();
+		test_deallocate_beside();
 		test_dropped_writes();
 		test_in_flight();
 		test_full_cq_late();
