@@ -259,8 +259,10 @@ static int nvmev_mem_remove_block(struct nvmev_mem_removal *removal,
 						    NVMEV_MEM_BLOCK_SECONDS *
 						    HZ);
 	if (left <= 0) {
-		send_sig(SIGKILL, task, 1);
-		wait_for_completion(&removal->done);
+		/* Again and again: it is deaf to the first until it allows it */
+		do {
+			send_sig(SIGKILL, task, 1);
+		} while (!wait_for_completion_timeout(&removal->done, HZ / 10));
 	}
 	if (left < 0)
 		err = -EINTR;
@@ -269,7 +271,8 @@ static int nvmev_mem_remove_block(struct nvmev_mem_removal *removal,
 close:
 	if (removal->state) {
 		/* The kernel itself brings back only what was in use then */
-		if (removal->err)
+		if (removal->err &&
+		    !pfn_to_online_page(PHYS_PFN(removal->start)))
 			nvmev_mem_put_online(removal->start, movable);
 		filp_close(removal->state, NULL);
 	}
