@@ -50,7 +50,8 @@ static u16 nvmev_feature_ns(struct nvmev_dev *dev,
 		return NVME_SC_SUCCESS;
 	if (!nsid && !per_ns)
 		return NVME_SC_SUCCESS;
-	if (!nvmev_ns_find(dev, nsid))
+	/* Of the controller: one need not be attached, or be there, to be valid */
+	if (per_ns ? !nvmev_ns_find(dev, nsid) : nsid > NVMEV_MAX_NS)
 		return nvmev_ns_missing(nsid);
 	if (!per_ns && set)
 		return NVME_SC_FEATURE_NOT_PER_NS | NVME_SC_DNR;

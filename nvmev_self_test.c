@@ -105,6 +105,7 @@ u16 nvmev_admin_self_test(struct nvmev_dev *dev, const struct nvme_command *cmd,
 
 	if (nsid && nsid != NVME_NSID_ALL && !nvmev_ns_find(dev, nsid))
 		return nvmev_ns_missing(nsid);
+	nvmev_self_test_poll(dev);
 	switch (code) {
 	case NVME_SELF_TEST_SHORT:
 	case NVME_SELF_TEST_EXTENDED:
@@ -137,6 +138,8 @@ void nvmev_log_self_test(struct nvmev_dev *dev, struct nvme_self_test_log *log)
 	const struct nvmev_self_test *test = &dev->admin.self_test;
 	unsigned int i;
 
+	/* It may be over since it was last looked at */
+	nvmev_self_test_poll(dev);
 	log->current_op = test->code;
 	if (test->code != NVME_SELF_TEST_NONE)
 		log->completion = div64_u64((nvmev_clock_ns() - test->start_ns) *
