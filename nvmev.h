@@ -473,8 +473,8 @@ enum nvmev_io_state {
  * In the order of use: what waits and completes, what was fetched, what it
  * comes to, and how far its data has got.
  *
- * @due: expires at the due time; node in nvmev_worker.transfers, .erasures,
- *       .deallocations or .strays
+ * @due: expires at the due time; node in nvmev_worker.reads, .writes,
+ *       .erasures, .deallocations or .strays
  * @node: in nvmev_sq.free, nvmev_worker.due, nvmev_worker.flushes or
  *        nvmev_cq.blocked
  * @sq: where it came from
@@ -589,12 +589,14 @@ struct nvmev_watch {
  * @call: published with release, taken with acquire
  * @sqs: its submission queues, in the order of service
  * @cqs: its completion queues
- * @transfers: commands whose data has still to be moved, by due time
+ * @reads: reads whose data has still to be moved, by due time
+ * @writes: the same of writes, for Flush to find the first of them
  * @erasures: commands that only erase, up to 65536 blocks each, by due time
  * @deallocations: the same of Dataset Management, however long that takes
  * @due: commands that wait for their time, by kind. Of one kind they come in
  *       the order of their times, so that each is added at the end
  * @strays: those that do not: knobs were turned, queues looked at in turns
+ * @flush_steps: commands that Flushes may still look at in this round
  * @signals: completion queues with completions without an interrupt yet
  * @credits: commands that a priority class may still have fetched in this round
  * @flushes: Flush commands that are due, and wait for writes before them
@@ -622,13 +624,15 @@ struct nvmev_worker {
 	/* The lines above are the caller's as well, what follows the worker's */
 	struct list_head sqs ____cacheline_aligned_in_smp;
 	struct list_head cqs;
-	struct timerqueue_head transfers;
+	struct timerqueue_head reads;
+	struct timerqueue_head writes;
 	struct timerqueue_head erasures;
 	struct timerqueue_head deallocations;
 	struct list_head due[NVMEV_KINDS];
 	struct timerqueue_head strays;
 	u32 credits[NVME_SQ_PRIORITIES];
 	struct list_head flushes;
+	u32 flush_steps;
 	struct list_head signals;
 	unsigned int nr_blocked;
 	unsigned int nr_watches;

@@ -32,6 +32,12 @@
 #define NVMEV_LATE_SLICES	8
 
 /*
+ * Commands that Flushes look at in one round, to find one that they have to wait
+ * for: among tens of thousands each would take its time.
+ */
+#define NVMEV_FLUSH_STEPS	4096
+
+/*
  * Erasures get this part of a worker's time, a quarter, and of a single round
  * no more than so many slices, which are a MiB.
  */
@@ -87,6 +93,37 @@ struct nvmev_nvm_op {
 };
 
 /* --- moving data ------------------------------------------------------- */
+
+static u32 nvmev_lock_of(u64 offset)
+{
+	return (offset >> NVME_PAGE_SHIFT) % NVMEV_RANGE_LOCKS;
+}
+
+/*
+ * Locks the pages of the storage that two bytes of it lie in, the lower lock first.
+ * It is always two: of one page the neighbour's as well.
+ */
+static void nvmev_storage_lock(struct nvmev_dev *dev, u64 x, u64 y)
+	__acquires(&dev->range_locks[0]) __acquires(&dev->range_locks[1])
+{
+	u32 a = nvmev_lock_of(x), b = nvmev_lock_of(y);
+
+	if (a == b)
+		b ^= 1;
+	spin_lock(&dev->range_locks[min(a, b)]);
+	spin_lock_nested(&dev->range_locks[max(a, b)], SINGLE_DEPTH_NESTING);
+}
+
+static void nvmev_storage_unlock(struct nvmev_dev *dev, u64 x, u64 y)
+	__releases(&dev->range_locks[0]) __releases(&dev->range_locks[1])
+{
+	u32 a = nvmev_lock_of(x), b = nvmev_lock_of(y);
+
+	if (a == b)
+		b ^= 1;
+	spin_unlock(&dev->range_locks[b]);
+	spin_unlock(&dev->range_locks[a]);
+}
 
 /*
  * Sees to it that a bad entry changes nothing: each is checked before anything
@@ -326,7 +363,7 @@ static u16 nvmev_copy_range(struct nvmev_dev *dev, struct nvmev_io *io,
 	if (status)
 		return status;
 	if (nvmev_ns_is_bad(io->ns, extent->lba, extent->nr, &io->error_lba))
-		return NVME_SC_READ_ERROR;
+		return NVME_SC_READ_ERROR | NVME_SC_DNR;
 	return NVME_SC_SUCCESS;
 }
 
@@ -377,22 +414,12 @@ static u64 nvmev_copy_due(struct nvmev_dev *dev, struct nvmev_io *io,
 		   write_due_ns + latency_ns[NVMEV_READ]);
 }
 
-/* Within a page at both ends, with both pages locked, the lower lock first */
+/* Within a page at both ends, with both pages locked */
 static void nvmev_copy_piece(struct nvmev_dev *dev, u64 to, u64 from, u32 len)
 {
-	u32 a = (to >> NVME_PAGE_SHIFT) % NVMEV_RANGE_LOCKS;
-	u32 b = (from >> NVME_PAGE_SHIFT) % NVMEV_RANGE_LOCKS;
-
-	spin_lock(&dev->range_locks[min(a, b)]);
-	if (a == b) {
-		memmove(dev->storage + to, dev->storage + from, len);
-	} else {
-		spin_lock_nested(&dev->range_locks[max(a, b)],
-				 SINGLE_DEPTH_NESTING);
-		memmove(dev->storage + to, dev->storage + from, len);
-		spin_unlock(&dev->range_locks[max(a, b)]);
-	}
-	spin_unlock(&dev->range_locks[min(a, b)]);
+	nvmev_storage_lock(dev, to, from);
+	memmove(dev->storage + to, dev->storage + from, len);
+	nvmev_storage_unlock(dev, to, from);
 }
 
 static u32 nvmev_left_of_page(u64 offset)
@@ -437,6 +464,10 @@ static bool nvmev_copy_move(struct nvmev_dev *dev, struct nvmev_io *io,
 		io->pos += len;
 		io->piece_len += len;
 		budget -= min(budget, len);
+		if (len == left) {
+			io->range++;
+			io->piece_len = 0;
+		}
 	}
 	nvmev_nvm_clear_bad(io);
 	return true;
@@ -557,7 +588,7 @@ static u16 nvmev_nvm_check_range(struct nvmev_dev *dev, struct nvmev_io *io)
 			return status;
 	}
 	if (!io->op->write && nvmev_ns_is_bad(ns, slba, nlb, &io->error_lba))
-		return NVME_SC_READ_ERROR;
+		return NVME_SC_READ_ERROR | NVME_SC_DNR;
 	return NVME_SC_SUCCESS;
 }
 
@@ -618,7 +649,7 @@ static u64 nvmev_nvm_flush_due(struct nvmev_dev *dev, const struct nvmev_io *io,
 	if (io->ns)
 		return max(due_ns, io->ns->write_due_ns);
 	for (i = 0; i < NVMEV_MAX_NS; i++)
-		if (dev->ns[i].attached)
+		if (READ_ONCE(dev->ns[i].attached))
 			due_ns = max(due_ns, dev->ns[i].write_due_ns);
 	return due_ns;
 }
@@ -674,6 +705,12 @@ static void nvmev_io_count(struct nvmev_worker *worker, struct nvmev_io *io,
 	}
 }
 
+/* Dword 0: of a Copy that fails the first range that has not been copied, TP4065 */
+static u32 nvmev_io_result(const struct nvmev_io *io)
+{
+	return io->status && io->op && io->op->move ? io->range : 0;
+}
+
 /* Posts a completion; only those that succeed have a due time to be late for */
 static void nvmev_io_post(struct nvmev_worker *worker, struct nvmev_io *io,
 			  u64 now_ns)
@@ -688,7 +725,7 @@ static void nvmev_io_post(struct nvmev_worker *worker, struct nvmev_io *io,
 	nvmev_stat_add(&worker->stat[io->kind].in_flight, -1);
 	if (!sq->cq->unsignalled)
 		list_add_tail(&sq->cq->signal, &worker->signals);
-	nvmev_cq_post(sq->cq, sq, io->cmd.cid, 0, io->status);
+	nvmev_cq_post(sq->cq, sq, io->cmd.cid, nvmev_io_result(io), io->status);
 	io->state = NVMEV_IO_FREE;
 	/* The one used last is the one that the caches know */
 	list_add(&io->node, &sq->free);
@@ -751,9 +788,13 @@ static bool nvmev_flush_waits_for(const struct nvmev_io *flush,
 	       nvmev_io_due_ns(io) <= nvmev_io_due_ns(flush);
 }
 
-/* The first of @queue that a Flush has to wait for */
-static struct nvmev_io *nvmev_flush_blocker(struct timerqueue_head *queue,
-					    const struct nvmev_io *flush)
+/*
+ * Whether a Flush has to wait for a command of @queue, which it then remembers. It
+ * also waits when there are more of them than can be looked at in this round.
+ */
+static bool nvmev_flush_blocked(struct nvmev_worker *worker,
+				struct timerqueue_head *queue,
+				struct nvmev_io *flush)
 {
 	struct timerqueue_node *node = timerqueue_getnext(queue);
 
@@ -761,11 +802,16 @@ static struct nvmev_io *nvmev_flush_blocker(struct timerqueue_head *queue,
 		       nvmev_io_due_ns(flush)) {
 		struct nvmev_io *io = container_of(node, struct nvmev_io, due);
 
-		if (nvmev_flush_waits_for(flush, io))
-			return io;
+		if (!worker->flush_steps)
+			return true;
+		worker->flush_steps--;
+		if (nvmev_flush_waits_for(flush, io)) {
+			flush->blocker = io;
+			return true;
+		}
 		node = timerqueue_iterate_next(node);
 	}
-	return NULL;
+	return false;
 }
 
 /*
@@ -777,10 +823,9 @@ static struct nvmev_io *nvmev_flush_blocker(struct timerqueue_head *queue,
 static bool nvmev_flush_must_wait(struct nvmev_worker *worker,
 				  struct nvmev_io *flush)
 {
-	flush->blocker = nvmev_flush_blocker(&worker->transfers, flush);
-	if (likely(!flush->blocker))
-		flush->blocker = nvmev_flush_blocker(&worker->erasures, flush);
-	return flush->blocker;
+	flush->blocker = NULL;
+	return nvmev_flush_blocked(worker, &worker->writes, flush) ||
+	       nvmev_flush_blocked(worker, &worker->erasures, flush);
 }
 
 /* Posts those that wait no more; looks for another write only when one is done */
@@ -921,9 +966,8 @@ static bool nvmev_io_transfer(struct nvmev_dev *dev, struct nvmev_io *io,
 	for (;;) {
 		while (io->op->chunk && io->pos < io->bytes) {
 			u64 offset = io->offset + io->pos;
-			u64 page = offset >> NVME_PAGE_SHIFT;
-			spinlock_t *lock = &dev->range_locks[page %
-							     NVMEV_RANGE_LOCKS];
+			spinlock_t *lock =
+				&dev->range_locks[nvmev_lock_of(offset)];
 			u32 len;
 
 			if (!budget)
@@ -970,8 +1014,20 @@ static struct timerqueue_head *nvmev_io_queue(struct nvmev_worker *worker,
 {
 	if (io->op->deallocate)
 		return &worker->deallocations;
-	return io->op->data || io->op->move ? &worker->transfers :
-					      &worker->erasures;
+	if (!io->op->data && !io->op->move)
+		return &worker->erasures;
+	return io->op->write ? &worker->writes : &worker->reads;
+}
+
+/* The queue with the read or write that is due first */
+static struct timerqueue_head *nvmev_worker_urgent(struct nvmev_worker *worker)
+{
+	struct timerqueue_node *read = timerqueue_getnext(&worker->reads);
+	struct timerqueue_node *write = timerqueue_getnext(&worker->writes);
+
+	return write && (!read || ktime_to_ns(write->expires) <
+				  ktime_to_ns(read->expires)) ?
+	       &worker->writes : &worker->reads;
 }
 
 /* One slice of the command that is due first */
@@ -1028,8 +1084,9 @@ static bool nvmev_worker_transfer(struct nvmev_worker *worker)
 	unsigned int i;
 
 	for (i = 0; i < NVMEV_LATE_SLICES; i++) {
-		worked |= nvmev_worker_slice(worker, &worker->transfers);
-		node = timerqueue_getnext(&worker->transfers);
+		worked |= nvmev_worker_slice(worker,
+					     nvmev_worker_urgent(worker));
+		node = timerqueue_getnext(nvmev_worker_urgent(worker));
 		if (!node || (u64)ktime_to_ns(node->expires) > nvmev_clock_ns())
 			break;
 	}
@@ -1071,24 +1128,15 @@ static void nvmev_fused_execute_locked(struct nvmev_dev *dev,
 		nvmev_nvm_clear_bad(second);
 }
 
-/* Compares and writes with all of its pages locked, the lower lock first */
+/* Compares and writes with all of its pages locked */
 static void nvmev_fused_execute(struct nvmev_dev *dev, struct nvmev_io *first,
 				struct nvmev_io *second)
 {
 	u64 last = first->offset + first->bytes - 1;
-	u32 a = (first->offset >> NVME_PAGE_SHIFT) % NVMEV_RANGE_LOCKS;
-	u32 b = (last >> NVME_PAGE_SHIFT) % NVMEV_RANGE_LOCKS;
 
-	spin_lock(&dev->range_locks[min(a, b)]);
-	if (a == b) {
-		nvmev_fused_execute_locked(dev, first, second);
-	} else {
-		spin_lock_nested(&dev->range_locks[max(a, b)],
-				 SINGLE_DEPTH_NESTING);
-		nvmev_fused_execute_locked(dev, first, second);
-		spin_unlock(&dev->range_locks[max(a, b)]);
-	}
-	spin_unlock(&dev->range_locks[min(a, b)]);
+	nvmev_storage_lock(dev, first->offset, last);
+	nvmev_fused_execute_locked(dev, first, second);
+	nvmev_storage_unlock(dev, first->offset, last);
 }
 
 static bool nvmev_fused_match(const struct nvmev_io *first,
@@ -1097,8 +1145,10 @@ static bool nvmev_fused_match(const struct nvmev_io *first,
 	return first->cmd.opcode == NVME_NVM_COMPARE &&
 	       second->cmd.opcode == NVME_NVM_WRITE &&
 	       first->cmd.nsid == second->cmd.nsid &&
-	       first->offset == second->offset &&
-	       first->bytes == second->bytes;
+	       first->cmd.cdw10 == second->cmd.cdw10 &&
+	       first->cmd.cdw11 == second->cmd.cdw11 &&
+	       !((first->cmd.cdw12 ^ second->cmd.cdw12) &
+		 cpu_to_le32(NVME_RW_NLB));
 }
 
 /* @second is NULL where the next entry is not the other half */
@@ -1112,7 +1162,8 @@ static void nvmev_fused_pair(struct nvmev_dev *dev, struct nvmev_io *first,
 	if (first->status || second->status) {
 		if (!second->status)
 			second->status = NVME_SC_FUSED_FAIL;
-		if (!first->status)
+		/* What becomes of the Write is nothing to the Compare */
+		if (!first->status && !nvmev_fused_match(first, second))
 			first->status = NVME_SC_FUSED_FAIL;
 	} else if (!nvmev_fused_match(first, second)) {
 		first->status = NVME_SC_INVALID_FIELD | NVME_SC_DNR;
@@ -1183,6 +1234,22 @@ static bool nvmev_io_is_small(const struct nvmev_io *io)
 	if (!io->op->chunk)
 		return !io->op->move;
 	return io->op->lba_range && io->bytes <= NVME_PAGE_SIZE;
+}
+
+static void nvmev_io_transfer_small(struct nvmev_dev *dev, struct nvmev_io *io)
+{
+	u64 last = io->offset + io->bytes - 1;
+
+	/* No part of it without the rest: NACWU, 6.4 */
+	if (unlikely(io->op->chunk && io->pos < io->bytes &&
+		     nvmev_left_of_page(io->offset) < io->bytes)) {
+		nvmev_storage_lock(dev, io->offset, last);
+		io->status = nvmev_io_chunks(dev, io);
+		nvmev_storage_unlock(dev, io->offset, last);
+		if (io->status)
+			return;
+	}
+	nvmev_io_transfer(dev, io, NVME_PAGE_SIZE);
 }
 
 /*
@@ -1265,7 +1332,7 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 		}
 		trace_nvmev_due(io);
 		if (nvmev_io_is_small(io)) {
-			nvmev_io_transfer(dev, io, NVME_PAGE_SIZE);
+			nvmev_io_transfer_small(dev, io);
 			nvmev_io_transferred(worker, io);
 		} else {
 			io->state = NVMEV_IO_TRANSFER;
@@ -1437,6 +1504,7 @@ bool nvmev_worker_poll(struct nvmev_worker *worker)
 		return worked;
 
 	polled_ns = nvmev_clock_ns();
+	worker->flush_steps = NVMEV_FLUSH_STEPS;
 	/* With its doorbells out of the host's reach nothing new can come */
 	if (likely(READ_ONCE(worker->dev->mmio)))
 		worked |= unlikely(READ_ONCE(worker->dev->wrr)) ?
@@ -1777,7 +1845,8 @@ int nvmev_workers_start(struct nvmev_dev *dev)
 		mutex_init(&worker->call_lock);
 		INIT_LIST_HEAD(&worker->sqs);
 		INIT_LIST_HEAD(&worker->cqs);
-		timerqueue_init_head(&worker->transfers);
+		timerqueue_init_head(&worker->reads);
+		timerqueue_init_head(&worker->writes);
 		timerqueue_init_head(&worker->erasures);
 		timerqueue_init_head(&worker->deallocations);
 		for (kind = 0; kind < NVMEV_KINDS; kind++)

@@ -250,6 +250,28 @@ static int status_of(struct nvmev_dev *dev, struct uspace_queue *queue)
 	return -1;
 }
 
+/* What the halves of a fused pair end with, in whatever order they come */
+static void check_both(struct nvmev_dev *dev, struct uspace_queue *queue,
+		       int first, int second)
+{
+	struct nvme_completion cqe;
+	u16 first_cid = queue->next_cid - 2;
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < 10000 && nr < 2; i++) {
+		while (uspace_reap(dev, queue, &cqe)) {
+			int status = le16_to_cpu(cqe.status) >> 1 & 0x7ff;
+
+			check(status == (le16_to_cpu(cqe.cid) == first_cid ?
+					 first : second));
+			nr++;
+		}
+		uspace_run(dev, 1);
+		uspace_now_ns += 1000000;
+	}
+	check(nr == 2);
+}
+
 /* NVMe 1.4, 6.2: both or nothing */
 static void test_fused(struct nvmev_dev *dev, struct uspace_queue *queue)
 {
@@ -278,6 +300,25 @@ static void test_fused(struct nvmev_dev *dev, struct uspace_queue *queue)
 	uspace_submit(dev, queue, &write);
 	check(status_of(dev, queue) == NVME_SC_COMPARE_FAILED);
 	check(status_of(dev, queue) == NVME_SC_FUSED_FAIL);
+	check(storage[5 * 512] == 0x77);
+
+	/* The Write is refused: the Compare is none the worse for it */
+	memcpy(old, storage + 5 * 512, 4096);
+	write.prp1 = cpu_to_le64(USPACE_HOST_BYTES);
+	uspace_submit(dev, queue, &compare);
+	uspace_submit(dev, queue, &write);
+	check_both(dev, queue, NVME_SC_SUCCESS, NVME_SC_DATA_XFER_ERROR);
+	old[0]++;
+	uspace_submit(dev, queue, &compare);
+	uspace_submit(dev, queue, &write);
+	check_both(dev, queue, NVME_SC_COMPARE_FAILED, NVME_SC_DATA_XFER_ERROR);
+	/* It is the other way round */
+	write.prp1 = cpu_to_le64(DATA_AT + 8192);
+	compare.prp1 = cpu_to_le64(USPACE_HOST_BYTES);
+	uspace_submit(dev, queue, &compare);
+	uspace_submit(dev, queue, &write);
+	check_both(dev, queue, NVME_SC_DATA_XFER_ERROR, NVME_SC_FUSED_FAIL);
+	compare.prp1 = cpu_to_le64(DATA_AT);
 	check(storage[5 * 512] == 0x77);
 
 	/* Two ranges */
@@ -558,6 +599,24 @@ static void test_copy(struct nvmev_dev *dev, struct uspace_queue *queue)
 	check(status_of(dev, queue) == NVME_SC_INVALID_FIELD);
 	check(dev->ns[0].nr_bad);
 	check(!rw(dev, queue, NVME_NVM_WRITE, 900, 1, DATA_AT));
+
+	/* One that ends half way says where: at the end of a range, and within */
+	for (i = 0; i < 4; i++)
+		copy_range(i, 0, 64);
+	for (i = 1; i <= 3; i++) {
+		copy_command(&cmd, 600, 4);
+		uspace_submit(dev, queue, &cmd);
+		/* Half a range at a time */
+		for (j = 0; j < i; j++)
+			nvmev_worker_poll(dev->sqs[queue->qid]->cq->worker);
+		nvmev_worker_drop_ns(dev->sqs[queue->qid]->cq->worker,
+				     &dev->ns[0], NVME_SC_FORMAT_IN_PROGRESS);
+		uspace_run(dev, 1);
+		check(uspace_reap(dev, queue, &cqe));
+		check((le16_to_cpu(cqe.status) >> 1 & 0x7ff) ==
+		      NVME_SC_FORMAT_IN_PROGRESS);
+		check(le32_to_cpu(cqe.result) == i / 2);
+	}
 
 	/* Limits, ranges, formats */
 	copy_command(&cmd, 0, NVMEV_COPY_RANGES + 1);
@@ -1036,6 +1095,62 @@ static void test_deallocate_beside(void)
 	check(reap_cid(dev, &queues[0], dsm_cid));
 	for (i = 0; i < 16384 << 9; i++)
 		check(!((u8 *)dev->storage)[i]);
+	uspace_device_destroy(dev);
+}
+
+/*
+ * Flushes among very many late commands: reads are nothing to them, and of writes
+ * of another namespace they look at no more than some thousands in one round.
+ */
+static void test_flush_steps(u8 opcode, bool other_ns)
+{
+	struct nvmev_dev *dev = device_create(0, 1024);
+	struct nvme_command late = { .opcode = opcode };
+	struct nvme_command flush = { .opcode = NVME_NVM_FLUSH };
+	struct uspace_queue admin, queues[4];
+	struct nvme_completion cqe;
+	unsigned long most = 0;
+	u32 i, j, id, done = 0, flushed = 0;
+	bool between = false;
+
+	check(uspace_enable(dev, &admin));
+	if (other_ns) {
+		check(!ns_command(dev, &admin, NVME_ADMIN_NS_MGMT,
+				  NVME_NSID_ALL, 1, NULL));
+		for (i = 1; i <= 2; i++) {
+			check(!ns_create(dev, &admin, 2048, 0, &id));
+			check(!ns_attach(dev, &admin, i, 0));
+		}
+	}
+	/* All of one worker */
+	for (i = 0; i < 4; i++)
+		check(!uspace_create_queue(dev, &admin, &queues[i], 1 + 2 * i,
+					   1024, 2 * RINGS_AT * (i + 1)));
+	set_range(&late, 0, 16);
+	late.prp1 = cpu_to_le64(8 * SZ_1M);
+	late.prp2 = cpu_to_le64(8 * SZ_1M + 4096);
+	flush.nsid = cpu_to_le32(1 + other_ns);
+	for (i = 0; i < 1023; i++) {
+		for (j = 0; j < 2; j++)
+			uspace_submit(dev, &queues[j], &late);
+		for (j = 2; j < 4; j++)
+			uspace_submit(dev, &queues[j], &flush);
+	}
+	while (done < 4 * 1023) {
+		uspace_steps = 0;
+		nvmev_worker_poll(dev->sqs[1]->cq->worker);
+		most = max(most, uspace_steps);
+		for (i = 0; i < 4; i++)
+			while (uspace_reap(dev, &queues[i], &cqe)) {
+				check(!(le16_to_cpu(cqe.status) >> 1));
+				done++;
+				flushed += i >= 2;
+			}
+		between |= flushed && done - flushed < 1023;
+	}
+	check(between);
+	/* Some are for taking commands out */
+	check(most <= 4096 + 100);
 	uspace_device_destroy(dev);
 }
 
@@ -1578,6 +1693,8 @@ int main(int argc, char **argv)
 		test_burst_units();
 		test_erase_share();
 		test_deallocate_beside();
+		test_flush_steps(NVME_NVM_READ, false);
+		test_flush_steps(NVME_NVM_WRITE, true);
 		test_dropped_writes();
 		test_in_flight();
 		test_full_cq_late();

@@ -18,6 +18,7 @@ bool uspace_real_clock;
 /* What happens at the core's next smp_rmb() */
 void (*uspace_at_rmb)(void);
 void (*uspace_at_complete)(void);
+__thread unsigned long uspace_steps;
 bool uspace_quiet;
 unsigned int uspace_fail_alloc;
 unsigned long uspace_irqs[NVMEV_MAX_VECTORS];
@@ -184,6 +185,7 @@ struct timerqueue_node *timerqueue_iterate_next(struct timerqueue_node *node)
 {
 	struct timerqueue_node *parent;
 
+	uspace_steps++;
 	if (node->child[1]) {
 		for (node = node->child[1]; node->child[0]; )
 			node = node->child[0];

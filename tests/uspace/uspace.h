@@ -389,6 +389,8 @@ static inline void spin_unlock(spinlock_t *lock)
 
 #define spin_lock_init(l)	((l)->locked = 0)
 #define spin_lock_nested(l, n)	spin_lock(l)
+#define __acquires(l)
+#define __releases(l)
 #define mutex_init(m)		pthread_mutex_init(&(m)->lock, NULL)
 #define mutex_lock(m)		pthread_mutex_lock(&(m)->lock)
 #define mutex_unlock(m)		pthread_mutex_unlock(&(m)->lock)
