@@ -24,6 +24,7 @@
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/suspend.h>
 #include <linux/types.h>
 #include <linux/version.h>
 #include <linux/vmalloc.h>
@@ -322,7 +323,7 @@ static inline int nvmev_direct_map_split(u64 start)
 	return -EOPNOTSUPP;
 }
 
-/* What asks for these is not reached then; 4.6, 4.13 and 5.1 */
+/* What asks for these is not reached then; 4.6 and 4.13 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 6, 0)
 #define si_mem_available()	global_page_state(NR_FREE_PAGES)
 #endif
@@ -331,9 +332,6 @@ static inline struct page *pfn_to_online_page(unsigned long pfn)
 {
 	return pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
 }
-#endif
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 1, 0)
-#define PageOffline(page)	false
 #endif
 #else
 #include <linux/memory.h>
@@ -494,6 +492,35 @@ bool nvmev_is_pmem(unsigned long pfn);
 static inline bool nvmev_is_pmem(unsigned long pfn)
 {
 	return false;
+}
+#endif
+
+/* Until 5.1 nobody can tell the pages that a balloon has */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 1, 0)
+#define PageOffline(page)	false
+#endif
+
+/*
+ * Keeps the machine awake; others' sleep waits until the end. 6.1 has the caller keep
+ * flags; long before, modules could not ask for it.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+#define nvmev_lock_system_sleep()	 lock_system_sleep()
+#define nvmev_unlock_system_sleep(flags) unlock_system_sleep(flags)
+#else
+static inline unsigned int nvmev_lock_system_sleep(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 0, 0)
+	lock_system_sleep();
+#endif
+	return 0;
+}
+
+static inline void nvmev_unlock_system_sleep(unsigned int flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 0, 0)
+	unlock_system_sleep();
+#endif
 }
 #endif
 

@@ -802,7 +802,7 @@ static struct notifier_block nvmev_pm_notifier = {
 
 /* --- load and unload --------------------------------------------------------- */
 
-static int __init nvmev_init(void)
+static int __init nvmev_load(void)
 {
 	unsigned int started, added;
 	int err;
@@ -867,6 +867,16 @@ stop_devices:
 		nvmev_stop_device(nvmev_devs[started]);
 free_devices:
 	nvmev_free_devices();
+	return err;
+}
+
+/* Hibernation that began before there is a notifier would know nothing of the load */
+static int __init nvmev_init(void)
+{
+	unsigned int flags = nvmev_lock_system_sleep();
+	int err = nvmev_load();
+
+	nvmev_unlock_system_sleep(flags);
 	return err;
 }
 
