@@ -19,6 +19,9 @@ bool uspace_real_clock;
 void (*uspace_at_rmb)(void);
 void (*uspace_at_complete)(void);
 __thread unsigned long uspace_steps;
+#ifdef __SANITIZE_ADDRESS__
+void (*uspace_at_unlock)(void);
+#endif
 bool uspace_quiet;
 unsigned int uspace_fail_alloc;
 unsigned long uspace_irqs[NVMEV_MAX_VECTORS];

@@ -382,9 +382,18 @@ static inline void spin_lock(spinlock_t *lock)
 		uspace_spin_wait(lock);
 }
 
+/* Called after each, where the time that it takes is no matter */
+#ifdef __SANITIZE_ADDRESS__
+extern void (*uspace_at_unlock)(void);
+#endif
+
 static inline void spin_unlock(spinlock_t *lock)
 {
 	__atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
+#ifdef __SANITIZE_ADDRESS__
+	if (uspace_at_unlock)
+		uspace_at_unlock();
+#endif
 }
 
 #define spin_lock_init(l)	((l)->locked = 0)
