@@ -473,9 +473,9 @@ enum nvmev_io_state {
  * In the order of use: what waits and completes, what was fetched, what it
  * comes to, and how far its data has got.
  *
- * @due: expires at the due time; node in nvmev_worker.reads, .writes,
- *       .erasures, .deallocations or .strays
- * @node: in nvmev_sq.free, nvmev_worker.due, nvmev_worker.flushes or
+ * @due: expires at the due time; node in nvmev_worker.transfers, .erasures,
+ *       .deallocations or .strays
+ * @node: in nvmev_sq.free, nvmev_worker.due, .unmoved or .flushes, or
  *        nvmev_cq.blocked
  * @sq: where it came from
  * @state: which structure it is in
@@ -494,7 +494,6 @@ enum nvmev_io_state {
  * @units: what it costs in the timing model
  * @range: Dataset Management and Copy: the current range
  * @piece: host memory that @prp gave and that is not used yet
- * @blocker: Flush: a write that it waits for, or waited for; NULL: look for one
  * @error_lba: the block that is to blame, where the status is of a block
  * @second: the piece after @piece, when that is the last
  * @piece_len: length of @piece; Copy: bytes done of the current range
@@ -527,7 +526,6 @@ struct nvmev_io {
 
 	union {
 		void *piece;
-		struct nvmev_io *blocker;
 		u64 error_lba;
 	};
 	void *second;
@@ -589,20 +587,20 @@ struct nvmev_watch {
  * @call: published with release, taken with acquire
  * @sqs: its submission queues, in the order of service
  * @cqs: its completion queues
- * @reads: reads whose data has still to be moved, by due time
- * @writes: the same of writes, for Flush to find the first of them
+ * @transfers: commands whose data has still to be moved, by due time
  * @erasures: commands that only erase, up to 65536 blocks each, by due time
  * @deallocations: the same of Dataset Management, however long that takes
  * @due: commands that wait for their time, by kind. Of one kind they come in
  *       the order of their times, so that each is added at the end
  * @strays: those that do not: knobs were turned, queues looked at in turns
- * @flush_steps: commands that Flushes may still look at in this round
  * @signals: completion queues with completions without an interrupt yet
  * @credits: commands that a priority class may still have fetched in this round
  * @flushes: Flush commands that are due, and wait for writes before them
  * @nr_blocked: commands that wait for room in their CQ
  * @nr_watches: number of @sqs
  * @watches: their doorbells, in the same order
+ * @unmoved: by namespace the writes among @transfers and @erasures, in the order
+ *           in which they came, for Flush
  * @worked_ns: when there was last something to do
  * @polled_ns: when the doorbells were last looked at
  * @unseen_max_ns: longest time since the look before, of those that found a
@@ -624,19 +622,18 @@ struct nvmev_worker {
 	/* The lines above are the caller's as well, what follows the worker's */
 	struct list_head sqs ____cacheline_aligned_in_smp;
 	struct list_head cqs;
-	struct timerqueue_head reads;
-	struct timerqueue_head writes;
+	struct timerqueue_head transfers;
 	struct timerqueue_head erasures;
 	struct timerqueue_head deallocations;
 	struct list_head due[NVMEV_KINDS];
 	struct timerqueue_head strays;
 	u32 credits[NVME_SQ_PRIORITIES];
 	struct list_head flushes;
-	u32 flush_steps;
 	struct list_head signals;
 	unsigned int nr_blocked;
 	unsigned int nr_watches;
 	struct nvmev_watch watches[NVMEV_MAX_QUEUES];
+	struct list_head unmoved[NVMEV_MAX_NS];
 	u64 worked_ns;
 	u64 polled_ns;
 	u64 unseen_max_ns;

@@ -277,7 +277,7 @@ bool nvmev_is_pmem(unsigned long pfn)
  * No more is told of it than by a file that is open.
  *
  * Context: load, may sleep.
- * Return: it, which stays; -errno when it cannot be found out.
+ * Return: it, which stays; NULL when it cannot be found out.
  */
 struct address_space *nvmev_device_mappings(const char *function)
 {
@@ -289,11 +289,11 @@ struct address_space *nvmev_device_mappings(const char *function)
 		 function);
 	file = filp_open(path, O_RDONLY, 0);
 	if (IS_ERR(file))
-		return ERR_CAST(file);
+		return NULL;
 	mapping = file->f_mapping;
 	/* That of the file itself goes with it */
 	if (mapping == file_inode(file)->i_mapping)
-		mapping = ERR_PTR(-EOPNOTSUPP);
+		mapping = NULL;
 	filp_close(file, NULL);
 	return mapping;
 }

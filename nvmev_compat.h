@@ -501,8 +501,8 @@ static inline bool nvmev_is_pmem(unsigned long pfn)
 #endif
 
 /*
- * Keeps the machine awake; others' sleep waits until the end. 6.1 has the caller keep
- * flags; long before, modules could not ask for it.
+ * Waits for the end of a suspend or hibernation, and keeps the next from beginning.
+ * 6.1 has the caller keep flags; until 5.0 it is not sure that modules can ask.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
 #define nvmev_lock_system_sleep()	 lock_system_sleep()

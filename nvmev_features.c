@@ -50,7 +50,7 @@ static u16 nvmev_feature_ns(struct nvmev_dev *dev,
 		return NVME_SC_SUCCESS;
 	if (!nsid && !per_ns)
 		return NVME_SC_SUCCESS;
-	/* Of the controller: one need not be attached, or be there, to be valid */
+	/* Of the controller: a valid one need not be attached, or be there */
 	if (per_ns ? !nvmev_ns_find(dev, nsid) : nsid > NVMEV_MAX_NS)
 		return nvmev_ns_missing(nsid);
 	if (!per_ns && set)

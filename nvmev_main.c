@@ -800,9 +800,19 @@ static struct notifier_block nvmev_pm_notifier = {
 	.notifier_call = nvmev_pm_notify,
 };
 
+/* Not in the middle of one that has begun, and would not ask any more */
+static int __init nvmev_refuse_hibernation(void)
+{
+	unsigned int flags = nvmev_lock_system_sleep();
+	int err = register_pm_notifier(&nvmev_pm_notifier);
+
+	nvmev_unlock_system_sleep(flags);
+	return err;
+}
+
 /* --- load and unload --------------------------------------------------------- */
 
-static int __init nvmev_load(void)
+static int __init nvmev_init(void)
 {
 	unsigned int started, added;
 	int err;
@@ -811,6 +821,9 @@ static int __init nvmev_load(void)
 	if (err)
 		return err;
 	err = nvmev_check_devices();
+	if (err)
+		goto free_devices;
+	err = nvmev_refuse_hibernation();
 	if (err)
 		goto free_devices;
 	for (started = 0; started < nvmev_nr_devs; started++) {
@@ -829,12 +842,9 @@ static int __init nvmev_load(void)
 		goto stop_devices;
 	}
 	nvmev_cpuhp = err;
-	err = register_pm_notifier(&nvmev_pm_notifier);
-	if (err)
-		goto remove_cpuhp;
 	err = nvmev_proc_create(nvmev_devs, nvmev_nr_devs);
 	if (err)
-		goto unregister_pm;
+		goto remove_cpuhp;
 	for (added = 0; added < nvmev_nr_devs; added++) {
 		err = nvmev_pci_add(nvmev_devs[added]);
 		if (err)
@@ -858,25 +868,14 @@ remove_pci:
 	while (added--)
 		nvmev_pci_remove(nvmev_devs[added]);
 	nvmev_proc_remove();
-unregister_pm:
-	unregister_pm_notifier(&nvmev_pm_notifier);
 remove_cpuhp:
 	cpuhp_remove_state_nocalls(nvmev_cpuhp);
 stop_devices:
 	while (started--)
 		nvmev_stop_device(nvmev_devs[started]);
+	unregister_pm_notifier(&nvmev_pm_notifier);
 free_devices:
 	nvmev_free_devices();
-	return err;
-}
-
-/* Hibernation that began before there is a notifier would know nothing of the load */
-static int __init nvmev_init(void)
-{
-	unsigned int flags = nvmev_lock_system_sleep();
-	int err = nvmev_load();
-
-	nvmev_unlock_system_sleep(flags);
 	return err;
 }
 
@@ -888,10 +887,10 @@ static void __exit nvmev_exit(void)
 	for (i = nvmev_nr_devs; i--;)
 		nvmev_pci_remove(nvmev_devs[i]);
 	nvmev_proc_remove();
-	unregister_pm_notifier(&nvmev_pm_notifier);
 	cpuhp_remove_state_nocalls(nvmev_cpuhp);
 	for (i = nvmev_nr_devs; i--;)
 		nvmev_stop_device(nvmev_devs[i]);
+	unregister_pm_notifier(&nvmev_pm_notifier);
 	nvmev_free_devices();
 	pr_info("unloaded\n");
 }

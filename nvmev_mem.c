@@ -259,7 +259,7 @@ static int nvmev_mem_remove_block(struct nvmev_mem_removal *removal,
 						    NVMEV_MEM_BLOCK_SECONDS *
 						    HZ);
 	if (left <= 0) {
-		/* Again and again: it is deaf to the first until it allows it */
+		/* Again and again: it is deaf until it allows it */
 		do {
 			send_sig(SIGKILL, task, 1);
 		} while (!wait_for_completion_timeout(&removal->done, HZ / 10));
@@ -480,14 +480,25 @@ int nvmev_mem_check_free(const char *text, u64 size)
  * nvmev_mem_check_kernel() - whether this kernel gives memory away
  * @text: the parameters, for the refusal
  *
- * Return: 0 or -EOPNOTSUPP.
+ * Context: load, may sleep.
+ * Return: 0, -EOPNOTSUPP, or the -errno of opening /sys.
  */
 int nvmev_mem_check_kernel(const char *text)
 {
 	const char *lacks = nvmev_hotremove_lacks();
+	struct file *file;
 
-	if (!lacks)
+	if (!lacks) {
+		/* Blocks come back by it, and mappings of the BAR are ended */
+		file = filp_open("/sys/devices/system/memory", O_RDONLY, 0);
+		if (IS_ERR(file)) {
+			pr_err("%s: memmap_start is missing, and to take memory and give it back needs /sys, which cannot be opened: error %ld; mount sysfs there\n",
+			       text, PTR_ERR(file));
+			return PTR_ERR(file);
+		}
+		filp_close(file, NULL);
 		return 0;
+	}
 	pr_err("%s: memmap_start is missing, and this kernel cannot give memory away while it runs: it %s; boot with memmap=SIZE$START and give both\n",
 	       text, lacks);
 	return -EOPNOTSUPP;

@@ -32,12 +32,6 @@
 #define NVMEV_LATE_SLICES	8
 
 /*
- * Commands that Flushes look at in one round, to find one that they have to wait
- * for: among tens of thousands each would take its time.
- */
-#define NVMEV_FLUSH_STEPS	4096
-
-/*
  * Erasures get this part of a worker's time, a quarter, and of a single round
  * no more than so many slices, which are a MiB.
  */
@@ -635,6 +629,12 @@ static u16 nvmev_nvm_check(struct nvmev_dev *dev, struct nvmev_io *io)
 	return status;
 }
 
+/* Whether a Flush has to wait for it */
+static bool nvmev_io_is_write(const struct nvmev_io *io)
+{
+	return io->op->write && !io->op->deallocate;
+}
+
 /*
  * When every earlier write is done, of one namespace or of all. In weighted
  * round robin it has waited for its turn, and for a slot although it needs
@@ -670,7 +670,9 @@ static void nvmev_nvm_time(struct nvmev_dev *dev, struct nvmev_io *io,
 		if (io->op->write) {
 			if (unlikely(io->op->move))
 				due_ns = nvmev_copy_due(dev, io, due_ns);
-			ns->write_due_ns = max(ns->write_due_ns, due_ns);
+			if (nvmev_io_is_write(io))
+				ns->write_due_ns = max(ns->write_due_ns,
+						       due_ns);
 		}
 	}
 	io->due.expires = ns_to_ktime(due_ns);
@@ -780,62 +782,43 @@ static void nvmev_io_fail(struct nvmev_worker *worker, struct nvmev_io *io)
 	nvmev_io_finish(worker, io, 0);
 }
 
-static bool nvmev_flush_waits_for(const struct nvmev_io *flush,
-				  const struct nvmev_io *io)
+/* Whether there are writes of a namespace, not all moved, that came before a Flush */
+static bool nvmev_flush_waits_for(struct nvmev_worker *worker,
+				  const struct nvmev_io *flush, unsigned int ns)
 {
-	return io->state == NVMEV_IO_TRANSFER && io->op->write &&
-	       (!flush->ns || flush->ns == io->ns) &&
-	       nvmev_io_due_ns(io) <= nvmev_io_due_ns(flush);
-}
+	const struct nvmev_io *oldest =
+		list_first_entry_or_null(&worker->unmoved[ns], struct nvmev_io,
+					 node);
 
-/*
- * Whether a Flush has to wait for a command of @queue, which it then remembers. It
- * also waits when there are more of them than can be looked at in this round.
- */
-static bool nvmev_flush_blocked(struct nvmev_worker *worker,
-				struct timerqueue_head *queue,
-				struct nvmev_io *flush)
-{
-	struct timerqueue_node *node = timerqueue_getnext(queue);
-
-	while (node && (u64)ktime_to_ns(node->expires) <=
-		       nvmev_io_due_ns(flush)) {
-		struct nvmev_io *io = container_of(node, struct nvmev_io, due);
-
-		if (!worker->flush_steps)
-			return true;
-		worker->flush_steps--;
-		if (nvmev_flush_waits_for(flush, io)) {
-			flush->blocker = io;
-			return true;
-		}
-		node = timerqueue_iterate_next(node);
-	}
-	return false;
+	return oldest && oldest->seen_ns <= flush->seen_ns;
 }
 
 /*
  * A Flush that is due waits for the writes, of zeroes as well, of its namespace
- * that were due before it and have not been moved yet: 6.8. Those of another
- * worker are bound by their due time alone. What is being deallocated is no
- * data that would have to be made safe, and can take seconds.
+ * that came before it and have not been moved yet: 6.8. Those of another worker
+ * are bound by their due time alone. What is being deallocated is no data that
+ * would have to be made safe, and can take seconds.
  */
 static bool nvmev_flush_must_wait(struct nvmev_worker *worker,
-				  struct nvmev_io *flush)
+				  const struct nvmev_io *flush)
 {
-	flush->blocker = NULL;
-	return nvmev_flush_blocked(worker, &worker->writes, flush) ||
-	       nvmev_flush_blocked(worker, &worker->erasures, flush);
+	unsigned int ns;
+
+	if (flush->ns)
+		return nvmev_flush_waits_for(worker, flush,
+					     flush->ns - worker->dev->ns);
+	for (ns = 0; ns < NVMEV_MAX_NS; ns++)
+		if (nvmev_flush_waits_for(worker, flush, ns))
+			return true;
+	return false;
 }
 
-/* Posts those that wait no more; looks for another write only when one is done */
 static void nvmev_worker_check_flushes(struct nvmev_worker *worker)
 {
 	struct nvmev_io *io, *next;
 
 	list_for_each_entry_safe(io, next, &worker->flushes, node) {
-		if ((io->blocker && nvmev_flush_waits_for(io, io->blocker)) ||
-		    nvmev_flush_must_wait(worker, io))
+		if (nvmev_flush_must_wait(worker, io))
 			continue;
 		list_del(&io->node);
 		nvmev_io_finish(worker, io, nvmev_clock_ns());
@@ -1014,20 +997,24 @@ static struct timerqueue_head *nvmev_io_queue(struct nvmev_worker *worker,
 {
 	if (io->op->deallocate)
 		return &worker->deallocations;
-	if (!io->op->data && !io->op->move)
-		return &worker->erasures;
-	return io->op->write ? &worker->writes : &worker->reads;
+	return io->op->data || io->op->move ? &worker->transfers :
+					      &worker->erasures;
 }
 
-/* The queue with the read or write that is due first */
-static struct timerqueue_head *nvmev_worker_urgent(struct nvmev_worker *worker)
+static void nvmev_io_put_off(struct nvmev_worker *worker, struct nvmev_io *io)
 {
-	struct timerqueue_node *read = timerqueue_getnext(&worker->reads);
-	struct timerqueue_node *write = timerqueue_getnext(&worker->writes);
+	io->state = NVMEV_IO_TRANSFER;
+	timerqueue_add(nvmev_io_queue(worker, io), &io->due);
+	if (nvmev_io_is_write(io))
+		list_add_tail(&io->node,
+			      &worker->unmoved[io->ns - worker->dev->ns]);
+}
 
-	return write && (!read || ktime_to_ns(write->expires) <
-				  ktime_to_ns(read->expires)) ?
-	       &worker->writes : &worker->reads;
+static void nvmev_io_take_up(struct nvmev_worker *worker, struct nvmev_io *io)
+{
+	timerqueue_del(nvmev_io_queue(worker, io), &io->due);
+	if (nvmev_io_is_write(io))
+		list_del(&io->node);
 }
 
 /* One slice of the command that is due first */
@@ -1044,7 +1031,7 @@ static bool nvmev_worker_slice(struct nvmev_worker *worker,
 	done = io->op->move ? io->op->move(worker->dev, io, NVMEV_SLICE) :
 			      nvmev_io_transfer(worker->dev, io, NVMEV_SLICE);
 	if (done) {
-		timerqueue_del(queue, node);
+		nvmev_io_take_up(worker, io);
 		nvmev_io_transferred(worker, io);
 	}
 	return true;
@@ -1084,9 +1071,8 @@ static bool nvmev_worker_transfer(struct nvmev_worker *worker)
 	unsigned int i;
 
 	for (i = 0; i < NVMEV_LATE_SLICES; i++) {
-		worked |= nvmev_worker_slice(worker,
-					     nvmev_worker_urgent(worker));
-		node = timerqueue_getnext(nvmev_worker_urgent(worker));
+		worked |= nvmev_worker_slice(worker, &worker->transfers);
+		node = timerqueue_getnext(&worker->transfers);
 		if (!node || (u64)ktime_to_ns(node->expires) > nvmev_clock_ns())
 			break;
 	}
@@ -1335,8 +1321,7 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 			nvmev_io_transfer_small(dev, io);
 			nvmev_io_transferred(worker, io);
 		} else {
-			io->state = NVMEV_IO_TRANSFER;
-			timerqueue_add(nvmev_io_queue(worker, io), &io->due);
+			nvmev_io_put_off(worker, io);
 		}
 	}
 	return nr;
@@ -1504,7 +1489,6 @@ bool nvmev_worker_poll(struct nvmev_worker *worker)
 		return worked;
 
 	polled_ns = nvmev_clock_ns();
-	worker->flush_steps = NVMEV_FLUSH_STEPS;
 	/* With its doorbells out of the host's reach nothing new can come */
 	if (likely(READ_ONCE(worker->dev->mmio)))
 		worked |= unlikely(READ_ONCE(worker->dev->wrr)) ?
@@ -1684,7 +1668,7 @@ static void nvmev_io_unqueue(struct nvmev_worker *worker, struct nvmev_io *io)
 {
 	switch (io->state) {
 	case NVMEV_IO_TRANSFER:
-		timerqueue_del(nvmev_io_queue(worker, io), &io->due);
+		nvmev_io_take_up(worker, io);
 		break;
 	case NVMEV_IO_DUE:
 		nvmev_io_unhold(worker, io);
@@ -1728,10 +1712,6 @@ static void nvmev_worker_do_del_sq(struct nvmev_worker *worker, void *arg)
 		io->state = NVMEV_IO_FREE;
 		nvmev_stat_add(&worker->stat[io->kind].in_flight, -1);
 	}
-	/* The queue's memory may be gone when this call has ended */
-	list_for_each_entry(io, &worker->flushes, node)
-		if (io->blocker && io->blocker->sq == sq)
-			io->blocker = NULL;
 	list_del_init(&sq->node);
 	nvmev_worker_unwatch(worker, sq);
 	/* What it counted stays in the sums */
@@ -1838,6 +1818,7 @@ int nvmev_workers_start(struct nvmev_dev *dev)
 	for (i = 0; i < dev->config.nr_workers; i++) {
 		struct nvmev_worker *worker = &dev->workers[i];
 		struct task_struct *task;
+		unsigned int ns;
 		int kind;
 
 		worker->dev = dev;
@@ -1845,12 +1826,13 @@ int nvmev_workers_start(struct nvmev_dev *dev)
 		mutex_init(&worker->call_lock);
 		INIT_LIST_HEAD(&worker->sqs);
 		INIT_LIST_HEAD(&worker->cqs);
-		timerqueue_init_head(&worker->reads);
-		timerqueue_init_head(&worker->writes);
+		timerqueue_init_head(&worker->transfers);
 		timerqueue_init_head(&worker->erasures);
 		timerqueue_init_head(&worker->deallocations);
 		for (kind = 0; kind < NVMEV_KINDS; kind++)
 			INIT_LIST_HEAD(&worker->due[kind]);
+		for (ns = 0; ns < NVMEV_MAX_NS; ns++)
+			INIT_LIST_HEAD(&worker->unmoved[ns]);
 		timerqueue_init_head(&worker->strays);
 		INIT_LIST_HEAD(&worker->flushes);
 		INIT_LIST_HEAD(&worker->signals);

@@ -680,7 +680,7 @@ static bool nvmev_host_page_ok(unsigned long pfn, bool write)
 	/* Nobody has set up the page of a block that is offline */
 	if (unlikely(nvmev_page_uninitialised(page) || PageHWPoison(page)))
 		return false;
-	/* Online, but a balloon has it: the hypervisor may have taken it away */
+	/* A balloon has it: the hypervisor may have taken it away */
 	if (unlikely(PageOffline(page)))
 		return false;
 	/*
@@ -936,16 +936,6 @@ int nvmev_pci_add(struct nvmev_dev *dev)
 	/* While it is there: somebody may remove it at any time */
 	if (pci->pdev)
 		pci->mappings = nvmev_device_mappings(pci_name(pci->pdev));
-	if (IS_ERR(pci->mappings)) {
-		err = PTR_ERR(pci->mappings);
-		pci->mappings = NULL;
-		/* What is reserved may stay mapped */
-		if (dev->mem.taken) {
-			pr_err("/sys/bus/pci/devices/%04x:00:00.0/resource0 cannot be opened, without which nothing can end what programs map of memory that goes back to the kernel: mount sysfs on /sys\n",
-			       pci->sysdata.domain);
-			goto remove_bus;
-		}
-	}
 	pci_unlock_rescan_remove();
 	return 0;
 

@@ -458,8 +458,7 @@ static void *worker_thread(void *data)
 		if (fetched + completed != fetched_before + completed_before)
 			work_account(work, ticks, fetched - fetched_before,
 				     completed - completed_before);
-		else if (timerqueue_getnext(&worker->reads) ||
-			 timerqueue_getnext(&worker->writes))
+		else if (timerqueue_getnext(&worker->transfers))
 			carried = ticks;
 		let_others(&idle, fetched + completed !=
 			   fetched_before + completed_before);
