@@ -18,7 +18,6 @@ bool uspace_real_clock;
 /* What happens at the core's next smp_rmb() */
 void (*uspace_at_rmb)(void);
 void (*uspace_at_complete)(void);
-__thread unsigned long uspace_steps;
 #ifdef __SANITIZE_ADDRESS__
 void (*uspace_at_unlock)(void);
 #endif
@@ -182,21 +181,6 @@ bool timerqueue_add(struct timerqueue_head *head, struct timerqueue_node *node)
 		head->first = node;
 	tree_mend_red(head, node);
 	return first;
-}
-
-struct timerqueue_node *timerqueue_iterate_next(struct timerqueue_node *node)
-{
-	struct timerqueue_node *parent;
-
-	uspace_steps++;
-	if (node->child[1]) {
-		for (node = node->child[1]; node->child[0]; )
-			node = node->child[0];
-		return node;
-	}
-	while ((parent = tree_parent(node)) && node == parent->child[1])
-		node = parent;
-	return parent;
 }
 
 bool timerqueue_del(struct timerqueue_head *head, struct timerqueue_node *node)

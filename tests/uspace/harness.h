@@ -22,8 +22,6 @@ extern bool uspace_threads;
 extern unsigned int uspace_fail_alloc;
 /* Real time although there are no threads */
 extern bool uspace_real_clock;
-/* How often a queue in the order of time was walked along by one */
-extern __thread unsigned long uspace_steps;
 extern unsigned long uspace_irqs[NVMEV_MAX_VECTORS];
 
 struct nvmev_dev *uspace_device_create(const struct nvmev_config *config);

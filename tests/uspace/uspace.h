@@ -303,7 +303,6 @@ void timerqueue_init(struct timerqueue_node *node);
 void timerqueue_init_head(struct timerqueue_head *head);
 bool timerqueue_add(struct timerqueue_head *head, struct timerqueue_node *node);
 bool timerqueue_del(struct timerqueue_head *head, struct timerqueue_node *node);
-struct timerqueue_node *timerqueue_iterate_next(struct timerqueue_node *node);
 
 static inline struct timerqueue_node *
 timerqueue_getnext(struct timerqueue_head *head)
