@@ -790,7 +790,8 @@ static bool nvmev_flush_waits_for(struct nvmev_worker *worker,
 		list_first_entry_or_null(&worker->unmoved[ns], struct nvmev_io,
 					 node);
 
-	return oldest && oldest->seen_ns <= flush->seen_ns;
+	/* None that was fetched before the Flush is due after it */
+	return oldest && nvmev_io_due_ns(oldest) <= nvmev_io_due_ns(flush);
 }
 
 /*

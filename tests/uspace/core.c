@@ -1224,6 +1224,46 @@ static void test_flush_among(u8 opcode, bool other_ns)
 	uspace_device_destroy(dev);
 }
 
+/* A write of another queue that comes in between does not let a Flush pass its own */
+static void test_flush_order(void)
+{
+	struct nvmev_dev *dev = device_create(0, 1024);
+	struct nvme_command write = { .opcode = NVME_NVM_WRITE };
+	struct nvme_command flush = { .opcode = NVME_NVM_FLUSH };
+	struct uspace_queue admin, queues[2];
+	struct nvme_completion cqe;
+	u32 i, done = 0;
+	u16 cid;
+
+	check(uspace_enable(dev, &admin));
+	/* Both of one worker, which looks at the first before the second */
+	for (i = 0; i < 2; i++)
+		check(!uspace_create_queue(dev, &admin, &queues[i], 1 + 2 * i,
+					   DEPTH, RINGS_AT * (i + 1)));
+	set_range(&write, 0, 16);
+	write.prp1 = cpu_to_le64(DATA_AT);
+	write.prp2 = cpu_to_le64(DATA_AT + 4096);
+	flush.nsid = cpu_to_le32(1);
+	for (i = 0; i < DEPTH - 2; i++)
+		uspace_submit(dev, &queues[1], &write);
+	cid = uspace_submit(dev, &queues[1], &flush);
+	/* A burst of them, and before the rest the other */
+	nvmev_worker_poll(dev->sqs[1]->cq->worker);
+	uspace_now_ns += 1000;
+	uspace_submit(dev, &queues[0], &write);
+	for (;;) {
+		nvmev_worker_poll(dev->sqs[1]->cq->worker);
+		uspace_now_ns += 1000;
+		if (!uspace_reap(dev, &queues[1], &cqe))
+			continue;
+		if (le16_to_cpu(cqe.cid) == cid)
+			break;
+		done++;
+	}
+	check(done == DEPTH - 2);
+	uspace_device_destroy(dev);
+}
+
 /* What is dropped with its namespace is nothing that a Flush waits for */
 static void test_dropped_writes(void)
 {
@@ -1764,6 +1804,7 @@ int main(int argc, char **argv)
 		test_burst_units();
 		test_erase_share();
 		test_deallocate_beside();
+		test_flush_order();
 		test_flush_among(NVME_NVM_READ, false);
 		test_flush_among(NVME_NVM_WRITE, true);
 		test_dropped_writes();
