@@ -26,6 +26,7 @@
 #include <linux/spinlock.h>
 #include <linux/timerqueue.h>
 #include <linux/types.h>
+#include <asm/asm.h>
 
 #include "nvme.h"
 #include "nvmev_compat.h"
@@ -300,7 +301,8 @@ struct nvmev_mark {
  * @passed_over: weighted round robin: nothing could be fetched in this round
  * @head: the next entry to fetch
  * @tail: the host's tail as last read from the doorbell
- * @stopped: the host wrote a tail that cannot be: nothing more is fetched
+ * @stopped: nothing more is fetched: the host wrote a tail that cannot be, or
+ *	the ring is gone
  * @doorbell: tail doorbell, in the BAR or the host's memory
  * @ios: one command for each entry of the ring, NULL for the admin queue
  * @free: those of @ios that are not in use
@@ -355,13 +357,15 @@ static inline u32 nvmev_sq_left(const struct nvmev_sq *sq)
 
 void nvmev_sq_mark(struct nvmev_sq *sq, u64 now_ns);
 u64 nvmev_sq_seen_ns(struct nvmev_sq *sq, u64 now_ns);
-void nvmev_sq_fetch(struct nvmev_sq *sq, struct nvme_command *cmd);
+bool nvmev_sq_fetch(struct nvmev_dev *dev, struct nvmev_sq *sq,
+		    struct nvme_command *cmd);
 void nvmev_sq_unfetch(struct nvmev_sq *sq, u64 seen_ns);
 bool nvmev_cq_full(struct nvmev_dev *dev, struct nvmev_cq *cq);
 bool nvmev_cq_bad_head(struct nvmev_dev *dev, struct nvmev_cq *cq);
 u32 nvmev_cq_room(struct nvmev_dev *dev, struct nvmev_cq *cq);
-void nvmev_cq_post(struct nvmev_cq *cq, const struct nvmev_sq *sq, __le16 cid,
-		   u32 result, u16 status);
+void nvmev_cq_post(struct nvmev_dev *dev, struct nvmev_cq *cq,
+		   const struct nvmev_sq *sq, __le16 cid, u32 result,
+		   u16 status);
 bool nvmev_cq_signal(struct nvmev_dev *dev, struct nvmev_cq *cq, u64 now_ns);
 
 /* --- data pointers: nvmev_prp.c --------------------------------------- */
@@ -667,6 +671,7 @@ void nvmev_nvm_effects(__le32 *effects);
 /* What a worker or the PCI side asks of the controller thread */
 enum nvmev_event {
 	NVMEV_EVENT_BAD_DOORBELL_VALUE,
+	NVMEV_EVENT_FATAL,
 	NVMEV_EVENT_RESET,
 };
 
@@ -964,6 +969,7 @@ int nvmev_ctrl_start(struct nvmev_dev *dev);
 void nvmev_ctrl_stop(struct nvmev_dev *dev);
 bool nvmev_ctrl_poll(struct nvmev_dev *dev);
 void nvmev_ctrl_event(struct nvmev_dev *dev, enum nvmev_event event);
+void nvmev_ctrl_fatal(struct nvmev_dev *dev, u16 qid, const char *what);
 void nvmev_ctrl_reset(struct nvmev_dev *dev);
 void nvmev_ctrl_reset_registers(struct nvmev_dev *dev);
 void nvmev_ctrl_decode(struct nvmev_dev *dev, bool on);
@@ -1023,5 +1029,49 @@ void nvmev_irq_raise(struct nvmev_dev *dev, u16 vector);
 bool nvmev_irq_poll(struct nvmev_dev *dev);
 void *nvmev_host_ptr(struct nvmev_dev *dev, u64 addr, bool write);
 u64 nvmev_clock_ns(void);
+
+/*
+ * What nvmev_host_ptr() has found may be taken from the kernel before it is
+ * used: by secretmem(2), by whoever removes persistent memory. A device that
+ * reads or writes there then gets an error from the memory, and so does this:
+ * an access that faults goes on behind itself. tests/uspace has its own.
+ */
+#ifndef nvmev_host_read
+bool nvmev_host_copy(void *to, const void *from, size_t len);
+bool nvmev_host_zero(void *to, size_t len);
+
+/* Reads 4 or 8 bytes at once; @gone when they are no longer there */
+#define nvmev_host_read(ptr, gone) ({					\
+	typeof(gone) _value = (gone);					\
+	typeof(ptr) _ptr = (ptr);					\
+									\
+	BUILD_BUG_ON(sizeof(_value) != sizeof(*_ptr));			\
+	asm volatile("1: mov %1, %0\n"					\
+		     "2:\n"						\
+		     _ASM_EXTABLE(1b, 2b)				\
+		     : "+r" (_value) : "m" (*_ptr));			\
+	_value;								\
+})
+
+/* Writes 4 or 8 bytes at once; false when they are no longer there */
+#define nvmev_host_write(ptr, value) ({					\
+	typeof(ptr) _ptr = (ptr);					\
+	typeof(*_ptr) _value = (value);					\
+	bool _gone = true;						\
+									\
+	asm volatile("1: mov %2, %0\n"					\
+		     "   movb $0, %1\n"					\
+		     "2:\n"						\
+		     _ASM_EXTABLE(1b, 2b)				\
+		     : "=m" (*_ptr), "+q" (_gone) : "r" (_value));	\
+	!_gone;								\
+})
+#endif
+
+/* A doorbell, in the BAR or a shadow; as it was read last when that is gone */
+static inline u32 nvmev_doorbell_value(const __le32 *doorbell, u32 last)
+{
+	return le32_to_cpu(nvmev_host_read(doorbell, cpu_to_le32(last)));
+}
 
 #endif /* _NVMEV_H */

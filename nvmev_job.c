@@ -290,7 +290,7 @@ bool nvmev_admin_work(struct nvmev_dev *dev)
 	if (job->held) {
 		if (!READ_ONCE(dev->dma) || nvmev_cq_full(dev, admin->cq))
 			return true;
-		nvmev_cq_post(admin->cq, admin->sq, job->cid, job->dw0,
+		nvmev_cq_post(dev, admin->cq, admin->sq, job->cid, job->dw0,
 			      NVME_SC_SUCCESS);
 		nvmev_cq_signal(dev, admin->cq, 0);
 		job->held = false;

@@ -306,16 +306,16 @@ void nvmev_admin_clear_events(struct nvmev_dev *dev, u8 lid)
 }
 
 /* Completes one of the requests held, the oldest first */
-static void nvmev_admin_complete_aer(struct nvmev_admin *admin,
-				     unsigned int index, u32 result,
-				     u16 status)
+static void nvmev_admin_complete_aer(struct nvmev_dev *dev, unsigned int index,
+				     u32 result, u16 status)
 {
+	struct nvmev_admin *admin = &dev->admin;
 	__le16 cid = admin->aer_cids[index];
 
 	admin->nr_aers--;
 	memmove(admin->aer_cids + index, admin->aer_cids + index + 1,
 		(admin->nr_aers - index) * sizeof(cid));
-	nvmev_cq_post(admin->cq, admin->sq, cid, result, status);
+	nvmev_cq_post(dev, admin->cq, admin->sq, cid, result, status);
 }
 
 /**
@@ -335,7 +335,7 @@ void nvmev_admin_post_events(struct nvmev_dev *dev)
 		if (!admin->nr_aers || nvmev_cq_full(dev, admin->cq))
 			return;
 		info = __ffs(admin->events[type]);
-		nvmev_admin_complete_aer(admin, 0, type | info << 8 |
+		nvmev_admin_complete_aer(dev, 0, type | info << 8 |
 					 nvmev_event_logs[type] << 16,
 					 NVME_SC_SUCCESS);
 		__clear_bit(info, &admin->events[type]);
@@ -370,7 +370,7 @@ static bool nvmev_abort_aer(struct nvmev_dev *dev, u16 cid)
 	/* Two completions need two entries; one was free before the fetch */
 	if (i == admin->nr_aers || nvmev_cq_room(dev, admin->cq) < 2)
 		return false;
-	nvmev_admin_complete_aer(admin, i, 0, NVME_SC_ABORT_REQ);
+	nvmev_admin_complete_aer(dev, i, 0, NVME_SC_ABORT_REQ);
 	return true;
 }
 

@@ -175,7 +175,8 @@ static u16 nvmev_nvm_read_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
 		status = nvmev_io_piece(dev, io, true, &host, &piece);
 		if (status)
 			return status;
-		memcpy(host, storage, piece);
+		if (unlikely(!nvmev_host_copy(host, storage, piece)))
+			return NVME_SC_DATA_XFER_ERROR;
 		storage += piece;
 		len -= piece;
 	}
@@ -193,22 +194,26 @@ static u16 nvmev_nvm_write_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
 		status = nvmev_io_piece(dev, io, false, &host, &piece);
 		if (status)
 			return status;
-		memcpy(storage, host, piece);
+		if (unlikely(!nvmev_host_copy(storage, host, piece)))
+			return NVME_SC_DATA_XFER_ERROR;
 		storage += piece;
 		len -= piece;
 	}
 	return NVME_SC_SUCCESS;
 }
 
-/* The block of the first byte that differs; the host may change it meanwhile */
+/* Bytes of the host's that are compared at once */
+#define NVMEV_COMPARE_BYTES	512
+
+/* The block of the first byte that differs */
 static void nvmev_compare_blame(struct nvmev_dev *dev, struct nvmev_io *io,
-				const u8 *storage, const u8 *host, u32 len)
+				const u8 *storage, const u8 *data, u32 len)
 {
 	u64 offset = storage - (u8 *)dev->storage;
 	u32 i;
 
 	for (i = 0; i < len - 1; i++)
-		if (storage[i] != host[i])
+		if (storage[i] != data[i])
 			break;
 	io->error_lba = (offset + i - io->ns->offset) >> io->ns->lba_shift;
 }
@@ -216,16 +221,20 @@ static void nvmev_compare_blame(struct nvmev_dev *dev, struct nvmev_io *io,
 static u16 nvmev_nvm_compare_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
 				   void *storage, u32 len)
 {
+	u8 data[NVMEV_COMPARE_BYTES];
+
 	while (len) {
-		u32 piece = len;
+		u32 piece = min_t(u32, len, sizeof(data));
 		u16 status;
 		void *host;
 
 		status = nvmev_io_piece(dev, io, false, &host, &piece);
 		if (status)
 			return status;
-		if (memcmp(storage, host, piece)) {
-			nvmev_compare_blame(dev, io, storage, host, piece);
+		if (unlikely(!nvmev_host_copy(data, host, piece)))
+			return NVME_SC_DATA_XFER_ERROR;
+		if (memcmp(storage, data, piece)) {
+			nvmev_compare_blame(dev, io, storage, data, piece);
 			return NVME_SC_COMPARE_FAILED | NVME_SC_DNR;
 		}
 		storage += piece;
@@ -727,7 +736,8 @@ static void nvmev_io_post(struct nvmev_worker *worker, struct nvmev_io *io,
 	nvmev_stat_add(&worker->stat[io->kind].in_flight, -1);
 	if (!sq->cq->unsignalled)
 		list_add_tail(&sq->cq->signal, &worker->signals);
-	nvmev_cq_post(sq->cq, sq, io->cmd.cid, nvmev_io_result(io), io->status);
+	nvmev_cq_post(worker->dev, sq->cq, sq, io->cmd.cid,
+		      nvmev_io_result(io), io->status);
 	io->state = NVMEV_IO_FREE;
 	/* The one used last is the one that the caches know */
 	list_add(&io->node, &sq->free);
@@ -1271,8 +1281,9 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 		/* More in flight than entries: the rest stays in the queue */
 		if (!io)
 			break;
+		if (unlikely(!nvmev_sq_fetch(dev, sq, &io->cmd)))
+			break;
 		list_del_init(&io->node);
-		nvmev_sq_fetch(sq, &io->cmd);
 		io->seen_ns = nvmev_sq_seen_ns(sq, now_ns);
 		if (unlikely(io->cmd.flags & NVME_CMD_FUSE)) {
 			/* Both halves together, or later */
@@ -1342,10 +1353,14 @@ static bool nvmev_worker_look(struct nvmev_worker *worker)
 
 	for (i = 0; i < worker->nr_watches; i++) {
 		struct nvmev_watch *watch = &worker->watches[i];
-		u32 tail = le32_to_cpu(READ_ONCE(*watch->doorbell));
+		u32 tail = nvmev_doorbell_value(watch->doorbell, watch->idle);
 
 		if (likely(tail == watch->idle))
 			continue;
+		/* No tail to go by, should the doorbell be gone */
+		if (watch->idle == NVMEV_WATCH_BUSY)
+			tail = nvmev_doorbell_value(watch->doorbell,
+						    watch->sq->tail);
 		if (!nvmev_sq_set_tail(worker->dev, watch->sq, tail))
 			continue;
 		watch->idle = tail;

@@ -122,6 +122,23 @@ void nvmev_ctrl_event(struct nvmev_dev *dev, enum nvmev_event event)
 	set_bit(event, &dev->events);
 }
 
+/**
+ * nvmev_ctrl_fatal() - memory of a queue is gone while it is in use
+ * @dev: the device
+ * @qid: the queue
+ * @what: what of it was there
+ *
+ * Controller Fatal Status, 3.1.6 and 9.5: the host is to reset the controller.
+ *
+ * Context: the owner of the queue.
+ */
+void nvmev_ctrl_fatal(struct nvmev_dev *dev, u16 qid, const char *what)
+{
+	pr_warn_ratelimited("%scontroller fatal status until its reset: the memory of the %s of queue %u is gone\n",
+			    dev->config.label, what, qid);
+	nvmev_ctrl_event(dev, NVMEV_EVENT_FATAL);
+}
+
 /* --- enable, disable, shutdown ------------------------------------------ */
 
 static void nvmev_ctrl_set_csts(struct nvmev_dev *dev, u32 csts)
@@ -186,6 +203,7 @@ static void nvmev_ctrl_disable(struct nvmev_dev *dev)
 	dev->admin.cq = NULL;
 	/* What a worker saw just before is nothing to tell the next host of */
 	clear_bit(NVMEV_EVENT_BAD_DOORBELL_VALUE, &dev->events);
+	clear_bit(NVMEV_EVENT_FATAL, &dev->events);
 	nvmev_admin_reset(dev);
 	nvmev_timing_reset(&dev->timing);
 	for (i = 0; i < NVMEV_MAX_NS; i++)
@@ -356,8 +374,12 @@ u32 nvmev_ctrl_intms(struct nvmev_dev *dev)
 
 static bool nvmev_cq_has_completions(const struct nvmev_cq *cq)
 {
-	return cq && cq->irq && READ_ONCE(cq->tail) !=
-	       le32_to_cpu(READ_ONCE(*cq->doorbell));
+	u32 tail;
+
+	if (!cq || !cq->irq)
+		return false;
+	tail = READ_ONCE(cq->tail);
+	return tail != nvmev_doorbell_value(cq->doorbell, tail);
 }
 
 /**
@@ -484,15 +506,16 @@ static bool nvmev_ctrl_poll_admin(struct nvmev_dev *dev)
 		};
 		u16 status;
 
-		if (nvmev_cq_full(dev, cq) || !nvmev_sq_pending(dev, sq))
+		if (nvmev_cq_full(dev, cq) || !nvmev_sq_pending(dev, sq) ||
+		    !nvmev_sq_fetch(dev, sq, &cmd))
 			break;
-		nvmev_sq_fetch(sq, &cmd);
 		status = nvmev_admin_execute(dev, &cmd, &result);
 		if (status)
 			status = nvmev_log_error(dev, sq, &cmd, status,
 						 &result.error);
 		if (!result.held)
-			nvmev_cq_post(cq, sq, cmd.cid, result.dw0, status);
+			nvmev_cq_post(dev, cq, sq, cmd.cid, result.dw0,
+				      status);
 	}
 	nvmev_admin_post_events(dev);
 	nvmev_cq_signal(dev, cq, 0);
@@ -587,6 +610,9 @@ bool nvmev_ctrl_poll(struct nvmev_dev *dev)
 		complete_all(&dev->reset_done);
 		worked = true;
 	}
+	/* It is written to the register with the rest, or once that is there */
+	if (test_and_clear_bit(NVMEV_EVENT_FATAL, &dev->events))
+		dev->csts |= NVME_CSTS_CFS;
 	if (READ_ONCE(dev->mmio))
 		worked |= nvmev_ctrl_poll_registers(dev);
 	if (test_and_clear_bit(NVMEV_EVENT_BAD_DOORBELL_VALUE, &dev->events))

@@ -21,7 +21,6 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <asm/asm.h>
 #include <asm/pci.h>
 
 #include "nvmev.h"
@@ -642,6 +641,77 @@ static struct pci_ops nvmev_pci_ops = {
 
 /* --- host memory ---------------------------------------------------------- */
 
+/* Up to here words are faster than what string instructions take to begin */
+#define NVMEV_HOST_WORDS	64
+
+static bool nvmev_host_copy_words(void *to, const void *from, size_t words)
+{
+	u64 word;
+
+	asm volatile("1: movq (%[from]), %[word]\n"
+		     "2: movq %[word], (%[to])\n"
+		     "   addq $8, %[from]\n"
+		     "   addq $8, %[to]\n"
+		     "   decq %[words]\n"
+		     "   jnz 1b\n"
+		     "3:\n"
+		     _ASM_EXTABLE(1b, 3b)
+		     _ASM_EXTABLE(2b, 3b)
+		     : [to] "+r" (to), [from] "+r" (from),
+		       [words] "+r" (words), [word] "=&r" (word)
+		     : : "cc", "memory");
+	return !words;
+}
+
+static bool nvmev_host_copy_string(void *to, const void *from, size_t len)
+{
+	size_t left = len / sizeof(u64);
+
+	asm volatile("1: rep movsq\n"
+		     "   movq %[rest], %%rcx\n"
+		     "2: rep movsb\n"
+		     "3:\n"
+		     _ASM_EXTABLE(1b, 3b)
+		     _ASM_EXTABLE(2b, 3b)
+		     : "+&D" (to), "+&S" (from), "+&c" (left)
+		     : [rest] "r" (len % sizeof(u64))
+		     : "memory");
+	return !left;
+}
+
+/**
+ * nvmev_host_copy() - copy to or from the host's memory
+ * @to: where to
+ * @from: where from; one of the two is from nvmev_host_ptr()
+ * @len: bytes, not beyond the end of that page
+ *
+ * Context: a worker or the controller thread, also with a spinlock held.
+ * Return: false when that page has gone meanwhile; some of it may be copied.
+ */
+bool nvmev_host_copy(void *to, const void *from, size_t len)
+{
+	if (len && len <= NVMEV_HOST_WORDS && !(len % sizeof(u64)))
+		return nvmev_host_copy_words(to, from, len / sizeof(u64));
+	return nvmev_host_copy_string(to, from, len);
+}
+
+/**
+ * nvmev_host_zero() - write zeroes to the host's memory
+ * @to: where to, from nvmev_host_ptr()
+ * @len: bytes, not beyond the end of that page
+ *
+ * Context: a worker or the controller thread, also with a spinlock held.
+ * Return: false when that page has gone meanwhile.
+ */
+bool nvmev_host_zero(void *to, size_t len)
+{
+	asm volatile("1: rep stosb\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : "+D" (to), "+c" (len) : "a" (0) : "memory");
+	return !len;
+}
+
 /*
  * Whether a page can be read, or written, through the direct map. Not every
  * page of memory can: secretmem(2) and guard pages are taken out of it, and
@@ -672,22 +742,23 @@ mapped:
 /* Whether there is memory here that the device may read or write */
 static bool nvmev_host_page_ok(unsigned long pfn, bool write)
 {
-	struct page *page;
+	struct page page;
 
-	if (!pfn_valid(pfn))
+	/* What describes the page can go between the two, too */
+	if (!pfn_valid(pfn) ||
+	    unlikely(!nvmev_host_copy(&page, pfn_to_page(pfn), sizeof(page))))
 		return false;
-	page = pfn_to_page(pfn);
 	/* Nobody has set up the page of a block that is offline */
-	if (unlikely(nvmev_page_uninitialised(page) || PageHWPoison(page)))
+	if (unlikely(nvmev_page_uninitialised(&page) || PageHWPoison(&page)))
 		return false;
 	/* A balloon has it: the hypervisor may have taken it away */
-	if (unlikely(PageOffline(page)))
+	if (unlikely(PageOffline(&page)))
 		return false;
 	/*
 	 * Reserved are holes, and memory that the kernel keeps since its boot:
 	 * its image, or the bounce buffers of swiotlb.
 	 */
-	if (unlikely(PageReserved(page)) && !page_is_ram(pfn) &&
+	if (unlikely(PageReserved(&page)) && !page_is_ram(pfn) &&
 	    !nvmev_is_pmem(pfn))
 		return false;
 	return nvmev_host_page_mapped(phys_to_virt(PFN_PHYS(pfn)), write);

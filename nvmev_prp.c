@@ -40,12 +40,20 @@ static u16 nvmev_prp_enter_list(struct nvmev_dev *dev, struct nvmev_prp *prp,
 	return NVME_SC_SUCCESS;
 }
 
+/* What an entry reads as whose list is gone: a page, but no memory's */
+#define NVMEV_PRP_GONE		cpu_to_le64(NVME_PAGE_MASK)
+
+static u64 nvmev_prp_entry(const struct nvmev_prp *prp)
+{
+	return le64_to_cpu(nvmev_host_read(prp->list, NVMEV_PRP_GONE));
+}
+
 static u16 nvmev_prp_next_in_list(struct nvmev_dev *dev, struct nvmev_prp *prp,
 				  u64 *addr)
 {
 	u16 status;
 
-	*addr = le64_to_cpu(READ_ONCE(*prp->list));
+	*addr = nvmev_prp_entry(prp);
 
 	/* The last slot of a page chains only when more entries remain */
 	if (nvmev_prp_last_of_page(prp->list) && prp->left > NVME_PAGE_SIZE) {
@@ -55,7 +63,7 @@ static u16 nvmev_prp_next_in_list(struct nvmev_dev *dev, struct nvmev_prp *prp,
 		status = nvmev_prp_enter_list(dev, prp, *addr);
 		if (status)
 			return status;
-		*addr = le64_to_cpu(READ_ONCE(*prp->list));
+		*addr = nvmev_prp_entry(prp);
 	}
 	prp->list++;
 	return NVME_SC_SUCCESS;
@@ -186,7 +194,8 @@ u16 nvmev_prp_read(struct nvmev_dev *dev, const struct nvme_command *cmd,
 		if (status)
 			return status;
 		skip = min(offset, piece);
-		memcpy(buf, addr + skip, piece - skip);
+		if (!nvmev_host_copy(buf, addr + skip, piece - skip))
+			return NVME_SC_DATA_XFER_ERROR;
 		buf += piece - skip;
 		offset -= skip;
 	}
@@ -223,8 +232,9 @@ u16 nvmev_prp_write(struct nvmev_dev *dev, const struct nvme_command *cmd,
 		if (status)
 			return status;
 		data = min(buf_len, piece);
-		memcpy(addr, buf, data);
-		memset(addr + data, 0, piece - data);
+		if (!nvmev_host_copy(addr, buf, data) ||
+		    !nvmev_host_zero(addr + data, piece - data))
+			return NVME_SC_DATA_XFER_ERROR;
 		buf += data;
 		buf_len -= data;
 	}

@@ -84,9 +84,11 @@ static __le32 *nvmev_shadow(struct nvmev_dev *dev, u16 qid, bool cq,
 {
 	unsigned int index = 2 * qid + cq;
 
-	WRITE_ONCE(dev->admin.shadows[index], value);
-	WRITE_ONCE(dev->admin.event_idxs[index],
-		   cpu_to_le32(NVMEV_EVENT_IDX_NEVER));
+	/* Without them the queue has no doorbells: it waits for a reset */
+	if (!nvmev_host_write(&dev->admin.shadows[index], value) ||
+	    !nvmev_host_write(&dev->admin.event_idxs[index],
+			      cpu_to_le32(NVMEV_EVENT_IDX_NEVER)))
+		nvmev_ctrl_fatal(dev, qid, "shadow doorbells");
 	return &dev->admin.shadows[index];
 }
 
@@ -111,7 +113,8 @@ static __le32 *nvmev_new_doorbell(struct nvmev_dev *dev, u16 qid, bool cq)
 void nvmev_cq_use_shadow(struct nvmev_dev *dev, struct nvmev_cq *cq)
 {
 	cq->doorbell = nvmev_shadow(dev, cq->qid, true,
-				    READ_ONCE(*cq->doorbell));
+				    nvmev_host_read(cq->doorbell,
+						    cpu_to_le32(cq->head)));
 }
 
 /**
@@ -124,7 +127,8 @@ void nvmev_cq_use_shadow(struct nvmev_dev *dev, struct nvmev_cq *cq)
 void nvmev_sq_use_shadow(struct nvmev_dev *dev, struct nvmev_sq *sq)
 {
 	sq->doorbell = nvmev_shadow(dev, sq->qid, false,
-				    READ_ONCE(*sq->doorbell));
+				    nvmev_host_read(sq->doorbell,
+						    cpu_to_le32(sq->tail)));
 }
 
 /**
@@ -252,15 +256,11 @@ void nvmev_sq_destroy(struct nvmev_sq *sq)
 }
 
 /* Nothing more is consumed, until the host has made the queue anew: 4.1 */
-static void nvmev_sq_stop(struct nvmev_dev *dev, struct nvmev_sq *sq, u32 tail)
+static void nvmev_sq_stop(struct nvmev_sq *sq)
 {
-	pr_warn_ratelimited("%ssubmission queue %u stops until it is made anew: tail %u was written to its doorbell, after %u, with head %u of %u entries\n",
-			    dev->config.label, sq->qid, tail, sq->tail,
-			    sq->head, sq->ring.size);
 	sq->stopped = true;
 	sq->tail = sq->head;
 	sq->nr_marks = 0;
-	nvmev_ctrl_event(dev, NVMEV_EVENT_BAD_DOORBELL_VALUE);
 }
 
 /**
@@ -287,10 +287,15 @@ bool nvmev_sq_set_tail(struct nvmev_dev *dev, struct nvmev_sq *sq, u32 tail)
 	if (unlikely(sq->stopped))
 		return true;
 	added = tail > sq->tail ? tail - sq->tail : size - sq->tail + tail;
-	if (likely(tail < size && nvmev_sq_left(sq) + added < size))
+	if (likely(tail < size && nvmev_sq_left(sq) + added < size)) {
 		sq->tail = tail;
-	else
-		nvmev_sq_stop(dev, sq, tail);
+		return true;
+	}
+	pr_warn_ratelimited("%ssubmission queue %u stops until it is made anew: tail %u was written to its doorbell, after %u, with head %u of %u entries\n",
+			    dev->config.label, sq->qid, tail, sq->tail,
+			    sq->head, size);
+	nvmev_sq_stop(sq);
+	nvmev_ctrl_event(dev, NVMEV_EVENT_BAD_DOORBELL_VALUE);
 	return true;
 }
 
@@ -304,7 +309,8 @@ bool nvmev_sq_set_tail(struct nvmev_dev *dev, struct nvmev_sq *sq, u32 tail)
  */
 u32 nvmev_sq_pending(struct nvmev_dev *dev, struct nvmev_sq *sq)
 {
-	nvmev_sq_set_tail(dev, sq, le32_to_cpu(READ_ONCE(*sq->doorbell)));
+	nvmev_sq_set_tail(dev, sq, nvmev_doorbell_value(sq->doorbell,
+							sq->tail));
 	return nvmev_sq_left(sq);
 }
 
@@ -352,12 +358,16 @@ u64 nvmev_sq_seen_ns(struct nvmev_sq *sq, u64 now_ns)
 
 /**
  * nvmev_sq_fetch() - copy the next entry
+ * @dev: the device
  * @sq: the queue, with at least one entry pending
  * @cmd: where to put it; the host may reuse the entry from now on
  *
  * Context: the owner of the queue.
+ * Return: false when its memory is gone: the queue has stopped, which the host
+ * learns by Controller Fatal Status.
  */
-void nvmev_sq_fetch(struct nvmev_sq *sq, struct nvme_command *cmd)
+bool nvmev_sq_fetch(struct nvmev_dev *dev, struct nvmev_sq *sq,
+		    struct nvme_command *cmd)
 {
 	/*
 	 * The doorbell was read before: pairs with the wmb() that precedes
@@ -365,10 +375,16 @@ void nvmev_sq_fetch(struct nvmev_sq *sq, struct nvme_command *cmd)
 	 * so that the compiler alone has to be kept from it.
 	 */
 	dma_rmb();
-	memcpy(cmd, nvmev_ring_entry(&sq->ring, sq->head, NVME_SQES),
-	       sizeof(*cmd));
+	if (unlikely(!nvmev_host_copy(cmd, nvmev_ring_entry(&sq->ring, sq->head,
+							    NVME_SQES),
+				      sizeof(*cmd)))) {
+		nvmev_sq_stop(sq);
+		nvmev_ctrl_fatal(dev, sq->qid, "commands");
+		return false;
+	}
 	if (++sq->head == sq->ring.size)
 		sq->head = 0;
+	return true;
 }
 
 /**
@@ -408,7 +424,7 @@ bool nvmev_cq_full(struct nvmev_dev *dev, struct nvmev_cq *cq)
 
 	if (likely(next != cq->head))
 		return false;
-	head = le32_to_cpu(READ_ONCE(*cq->doorbell));
+	head = nvmev_doorbell_value(cq->doorbell, cq->head);
 	if (head == cq->head || !nvmev_ctrl_decodes(dev))
 		return true;
 	/* nvmev_cq_bad_head() reports it */
@@ -436,7 +452,7 @@ bool nvmev_cq_bad_head(struct nvmev_dev *dev, struct nvmev_cq *cq)
 	bool bad;
 
 	head = READ_ONCE(cq->head);
-	value = le32_to_cpu(READ_ONCE(*cq->doorbell));
+	value = nvmev_doorbell_value(cq->doorbell, head);
 	/* What the host has seen posted before it wrote is in the tail by now */
 	smp_rmb();
 	tail = READ_ONCE(cq->tail);
@@ -461,7 +477,7 @@ bool nvmev_cq_bad_head(struct nvmev_dev *dev, struct nvmev_cq *cq)
  */
 u32 nvmev_cq_room(struct nvmev_dev *dev, struct nvmev_cq *cq)
 {
-	u32 head = le32_to_cpu(READ_ONCE(*cq->doorbell));
+	u32 head = nvmev_doorbell_value(cq->doorbell, cq->head);
 
 	if (likely(head < cq->ring.size) && nvmev_ctrl_decodes(dev))
 		WRITE_ONCE(cq->head, head);
@@ -470,31 +486,45 @@ u32 nvmev_cq_room(struct nvmev_dev *dev, struct nvmev_cq *cq)
 
 /**
  * nvmev_cq_post() - post one completion
+ * @dev: the device
  * @cq: the queue, not full
  * @sq: the submission queue of the command
  * @cid: its identifier
  * @result: dword 0
  * @status: its status, without the phase tag
  *
+ * The host learns by Controller Fatal Status when the queue's memory is gone.
+ *
  * Context: the owner of the queue.
  */
-void nvmev_cq_post(struct nvmev_cq *cq, const struct nvmev_sq *sq, __le16 cid,
-		   u32 result, u16 status)
+void nvmev_cq_post(struct nvmev_dev *dev, struct nvmev_cq *cq,
+		   const struct nvmev_sq *sq, __le16 cid, u32 result,
+		   u16 status)
 {
-	struct nvme_completion *cqe = nvmev_ring_entry(&cq->ring, cq->tail,
-						       NVME_CQES);
+	struct nvme_completion *entry = nvmev_ring_entry(&cq->ring, cq->tail,
+							 NVME_CQES);
+	union {
+		struct nvme_completion cqe;
+		__le64 half[2];
+	} new = {
+		.cqe.result = cpu_to_le32(result),
+		.cqe.sq_head = cpu_to_le16(sq->head),
+		.cqe.sq_id = cpu_to_le16(sq->qid),
+		.cqe.cid = cid,
+		.cqe.status = cpu_to_le16(status << 1 | cq->phase),
+	};
+	__le64 *half = (__le64 *)entry;
+	bool there;
 
-	WRITE_ONCE(cqe->result, cpu_to_le32(result));
-	WRITE_ONCE(cqe->rsvd, 0);
-	WRITE_ONCE(cqe->sq_head, cpu_to_le16(sq->head));
-	WRITE_ONCE(cqe->sq_id, cpu_to_le16(sq->qid));
-	WRITE_ONCE(cqe->cid, cid);
+	BUILD_BUG_ON(sizeof(new.cqe) != sizeof(new.half));
+	there = nvmev_host_write(&half[0], new.half[0]);
 	/*
 	 * The phase tag hands the entry, and the data of the command, to the
 	 * host: pairs with dma_rmb() in nvme_poll_cq(). x86 writes in order.
 	 */
 	dma_wmb();
-	WRITE_ONCE(cqe->status, cpu_to_le16(status << 1 | cq->phase));
+	if (unlikely(!nvmev_host_write(&half[1], new.half[1]) || !there))
+		nvmev_ctrl_fatal(dev, cq->qid, "completions");
 
 	/* The controller thread reads it, see nvmev_ctrl_has_completions() */
 	if (cq->tail + 1 == cq->ring.size) {

@@ -4,9 +4,12 @@
  * of the kernel's direct map, and the kernel's code is read-only there.
  *
  * Wherever a command names one it ends with Data Transfer Error (4.3, figure
- * 126), and the next command works.
+ * 126), and the next command works. So it does when the page goes while the
+ * command waits; a queue whose page goes is fatal until a reset (3.1.6).
  */
+#define _GNU_SOURCE
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -57,6 +60,71 @@ static int transfer(u8 opcode, u64 prp1, u64 prp2, u32 bytes)
 	return raw_sync(&sq, &sqe, NULL);
 }
 
+/* Pages at a time that are tried, times that it is tried */
+#define TAKE_PAGES	16
+#define TAKE_TIMES	100
+#define FREE_AMONG	32
+/* The exit status when it never was: nothing else is wrong */
+#define NOT_TAKEN	78
+/* Entries of a queue, and of one in a page */
+#define DEPTH		256U
+#define RING		64U
+
+static u8 *secret_pages(unsigned int nr)
+{
+	int fd = syscall(SYS_memfd_secret, 0);
+	u8 *pages;
+
+	raw_need(fd >= 0 && !ftruncate(fd, nr * RAW_PAGE));
+	pages = mmap(NULL, nr * RAW_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		     fd, 0);
+	raw_need(pages != MAP_FAILED);
+	close(fd);
+	return pages;
+}
+
+/*
+ * A frame that is nobody's now, but was secret and will soon be so again: with
+ * neighbours in use it stays a frame alone, which is what one page is made of.
+ * Those after it have it out of the lists of what was added of late.
+ */
+static u64 free_frame(void)
+{
+	u8 *pages[FREE_AMONG];
+	unsigned int i;
+	u64 frame;
+
+	for (i = 0; i < FREE_AMONG; i++) {
+		pages[i] = secret_pages(1);
+		pages[i][0] = 1;
+	}
+	frame = frame_of(pages[FREE_AMONG / 4]);
+	raw_need(!munmap(pages[FREE_AMONG / 4], RAW_PAGE));
+	return frame;
+}
+
+/* Takes that frame out of the direct map, where the device knows it by now */
+static bool take_frame(u64 frame)
+{
+	u8 *pages = secret_pages(TAKE_PAGES);
+	unsigned int i;
+
+	for (i = 0; i < TAKE_PAGES; i++) {
+		pages[i * RAW_PAGE] = 1;
+		if (frame_of(pages + i * RAW_PAGE) == frame)
+			return true;
+	}
+	raw_need(!munmap(pages, TAKE_PAGES * RAW_PAGE));
+	return false;
+}
+
+static void enable(void)
+{
+	raw_need(raw_enable());
+	raw_cq_init(&cq, 1, DEPTH);
+	raw_sq_init(&sq, 1, DEPTH, &cq);
+}
+
 static void expect(const char *what, int wanted, int got)
 {
 	if (got != wanted)
@@ -65,14 +133,110 @@ static void expect(const char *what, int wanted, int got)
 	raw_need(transfer(N_READ, raw_addr(buf), 0, 512) == SC_OK);
 }
 
+/*
+ * The last of many writes, whose data goes while the others are moved. Not a
+ * read: as long as the frame is nobody's only the kernel may write there.
+ */
+static bool lose_data(void)
+{
+	struct raw_sqe sqe = { .opcode = N_WRITE, .prp1 = raw_addr(buf) };
+	u64 *list = raw_alloc(RAW_PAGE), frame;
+	struct raw_cqe cqe = {};
+	unsigned int i;
+
+	for (i = 0; i < RAW_PAGE / sizeof(*list); i++)
+		list[i] = raw_addr(buf);
+	enable();
+	raw_need(!raw_create_cq(&cq) && !raw_create_sq(&sq));
+	frame = free_frame();
+	sqe.prp2 = raw_addr(list);
+	raw_lba(&sqe, 1, 0, 16 * RAW_PAGE / 512);
+	for (i = 0; i < DEPTH - 2; i++)
+		raw_put(&sq, &sqe);
+	sqe.prp2 = frame;
+	raw_lba(&sqe, 1, 0, 2 * RAW_PAGE / 512);
+	raw_put(&sq, &sqe);
+	raw_ring(&sq);
+	/* All looked up, none done */
+	while (raw_in_flight() < DEPTH - 1) {
+		if (raw_peek(&cq))
+			return false;
+		raw_pause();
+	}
+	if (!take_frame(frame) || raw_peek(&cq))
+		return false;
+	do
+		raw_need(raw_wait(&cq, &cqe) >= 0);
+	while (cqe.cid != DEPTH - 2 && raw_sc(&cqe) == SC_OK);
+	raw_need(cqe.cid == DEPTH - 2);
+	/* Moved before it went */
+	if (raw_sc(&cqe) == SC_OK)
+		return false;
+	raw_need(raw_sc(&cqe) == SC_XFER);
+	return true;
+}
+
+/* Either ring of a queue pair; the device looks there once it has work to do */
+static bool lose_ring(bool completions)
+{
+	struct raw_sqe create_sq = {
+		.opcode = A_CREATE_SQ, .cdw10 = (RING - 1) << 16 | 1,
+		.cdw11 = 1 << 16 | 1,
+	};
+	struct raw_sqe create_cq = {
+		.opcode = A_CREATE_CQ, .cdw10 = (RING - 1) << 16 | 1, .cdw11 = 1,
+	};
+	struct raw_sqe read = { .opcode = N_READ, .prp1 = raw_addr(buf) };
+	u64 frame;
+
+	enable();
+	frame = free_frame();
+	create_cq.prp1 = completions ? frame : raw_addr(cq.ring);
+	create_sq.prp1 = completions ? raw_addr(sq.ring) : frame;
+	raw_need(!raw_sync(&raw_asq, &create_cq, NULL) &&
+		 !raw_sync(&raw_asq, &create_sq, NULL));
+	if (!take_frame(frame))
+		return false;
+	raw_lba(&read, 1, 0, 1);
+	raw_put(&sq, &read);
+	raw_ring(&sq);
+	raw_need(raw_wait_csts(CSTS_CFS, CSTS_CFS, 20 * RAW_S));
+	return true;
+}
+
+static void lose(const char *what, unsigned int which)
+{
+	unsigned int i;
+
+	for (i = 0; i < TAKE_TIMES; i++) {
+		size_t mark = raw_mark();
+		bool done = which ? lose_ring(which == 2) : lose_data();
+
+		raw_need(raw_disable());
+		raw_need(!(raw_read32(R_CSTS) & CSTS_CFS));
+		raw_release(mark);
+		if (done) {
+			printf("%s went at attempt %u\n", what, i + 1);
+			return;
+		}
+	}
+	fprintf(stderr, "%s: its frame could not be taken in time\n", what);
+	exit(NOT_TAKEN);
+}
+
 int main(void)
 {
 	struct raw_options options = { .mem_bytes = RAW_HUGE };
 	u64 *list, good, bad, code;
 	struct raw_sqe sqe = { .opcode = A_IDENTIFY, .cdw10 = 1 };
+	cpu_set_t cpu;
 	u8 *secret;
 	int fd;
 
+	/* What one frees here is what the next gets */
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	raw_need(!sched_setaffinity(0, sizeof(cpu), &cpu));
 	raw_open(&options);
 	raw_need(raw_enable());
 	raw_cq_init(&cq, 1, 16);
@@ -123,7 +287,16 @@ int main(void)
 	raw_need(raw_wait_csts(CSTS_CFS | CSTS_RDY, CSTS_CFS,
 			       raw_timeout_ns()));
 	raw_need(raw_disable());
-	raw_need(raw_enable());
+
+	/* What is not late leaves the worker time to fetch */
+	raw_latency_us(100000);
+	lose("data", 0);
+	raw_latency_us(0);
+	lose("the ring of commands", 1);
+	lose("the ring of completions", 2);
+	enable();
+	raw_need(!raw_create_cq(&cq) && !raw_create_sq(&sq));
+	raw_need(transfer(N_READ, raw_addr(buf), 0, 512) == SC_OK);
 	raw_close();
 	puts("pages out of reach: ok");
 	return 0;

@@ -388,8 +388,155 @@ static void test_whole(void)
 	check(!memcmp(buf, uspace_host + DATA_AT, 4096));
 	uspace_device_destroy(dev);
 }
+
+/* --- memory that goes between the look-up and the access ------------------ */
+
+/* One command whose page at @gone goes: it fails, the next one does not */
+static void gone_once(struct nvmev_dev *dev, struct uspace_queue *queue,
+		      struct nvme_command *cmd, u64 gone)
+{
+	uspace_gone = uspace_host + gone;
+	check(uspace_sync(dev, queue, cmd, NULL) == NVME_SC_DATA_XFER_ERROR);
+	uspace_gone = NULL;
+	check(!uspace_sync(dev, queue, cmd, NULL));
+}
+
+static void gone_data(struct nvmev_dev *dev, struct uspace_queue *queue,
+		      u8 opcode)
+{
+	struct nvme_command cmd = { .opcode = opcode };
+	u32 i;
+
+	memset(uspace_host + DATA_AT, 0, 4 * 4096);
+	set_range(&cmd, 0, 8);
+	set_prps(&cmd, DATA_AT, 4096, 0);
+	gone_once(dev, queue, &cmd, DATA_AT);
+	/* 4 KiB over two pages, two whole pages */
+	for (i = 0; i < 2; i++) {
+		set_range(&cmd, 0, 8 << i);
+		set_prps(&cmd, DATA_AT + 2048 * !i, 4096 << i, 0);
+		gone_once(dev, queue, &cmd, DATA_AT);
+		gone_once(dev, queue, &cmd, DATA_AT + 4096);
+	}
+	/* A list, over two pages itself */
+	set_range(&cmd, 0, 32);
+	set_prps(&cmd, DATA_AT, 4 * 4096, LISTS_AT + 4080);
+	gone_once(dev, queue, &cmd, DATA_AT + 3 * 4096);
+	gone_once(dev, queue, &cmd, LISTS_AT);
+	gone_once(dev, queue, &cmd, LISTS_AT + 8192);
+}
+
+/* A queue that is gone, at @gone: fatal, until the controller is reset */
+static void gone_queue(struct nvmev_dev *dev, u64 gone)
+{
+	struct nvme_command cmd = { .opcode = NVME_NVM_FLUSH,
+				    .nsid = cpu_to_le32(1) };
+	struct uspace_queue admin, queue;
+
+	check(uspace_enable(dev, &admin));
+	check(!(uspace_reg_read(dev, NVME_REG_CSTS) & NVME_CSTS_CFS));
+	check(!uspace_create_queue(dev, &admin, &queue, 1, DEPTH, RINGS_AT));
+	check(!uspace_sync(dev, &queue, &cmd, NULL));
+	uspace_gone = uspace_host + gone;
+	uspace_submit(dev, gone < RINGS_AT ? &admin : &queue, &cmd);
+	uspace_run(dev, 100);
+	check(uspace_reg_read(dev, NVME_REG_CSTS) & NVME_CSTS_CFS);
+	uspace_gone = NULL;
+	check(uspace_disable(dev));
+	check(!(uspace_reg_read(dev, NVME_REG_CSTS) & NVME_CSTS_CFS));
+}
+
+/* A doorbell that is gone has not moved */
+static void gone_shadows(void)
+{
+	struct nvmev_config config = {
+		.start = 0x100000000, .size = 9 << 20, .lba_shift = 9,
+		.queues = 8, .queue_depth = 1024, .nr_workers = 2,
+		.interrupts = NVMEV_INTERRUPTS_MSIX, .dbbuf = true,
+		.timing = { .slots = 16 },
+	};
+	struct nvme_command cmd = { .opcode = NVME_ADMIN_DBBUF_CONFIG,
+				    .prp1 = cpu_to_le64(DATA_AT),
+				    .prp2 = cpu_to_le64(DATA_AT + 4096) };
+	struct nvmev_dev *dev = uspace_device_create(&config);
+	struct uspace_queue admin, queue;
+	struct nvme_completion cqe;
+	__le32 *shadow;
+	u32 i;
+
+	check(uspace_enable(dev, &admin));
+	check(!uspace_sync(dev, &admin, &cmd, NULL));
+	check(!uspace_create_queue(dev, &admin, &queue, 1, DEPTH, RINGS_AT));
+	shadow = (__le32 *)(uspace_host + DATA_AT) + 2;
+	memset(&cmd, 0, sizeof(cmd));
+	cmd.opcode = NVME_NVM_FLUSH;
+	cmd.nsid = cpu_to_le32(1);
+	uspace_submit(dev, &queue, &cmd);
+	uspace_gone = uspace_host + DATA_AT;
+	*shadow = cpu_to_le32(1);
+	uspace_run(dev, 100);
+	check(!uspace_reap(dev, &queue, &cqe));
+	uspace_gone = NULL;
+	uspace_run(dev, 100);
+	check(uspace_reap(dev, &queue, &cqe) && !(cqe.status >> 1));
+
+	/* Nor has it while more was submitted than is fetched at once */
+	for (i = 0; i < 40; i++)
+		uspace_submit(dev, &queue, &cmd);
+	*shadow = cpu_to_le32(41);
+	uspace_run(dev, 1);
+	uspace_gone = uspace_host + DATA_AT;
+	uspace_run(dev, 100);
+	for (i = 0; i < 40; i++)
+		check(uspace_reap(dev, &queue, &cqe) && !(cqe.status >> 1));
+	uspace_gone = NULL;
+
+	/* And a new queue has none */
+	uspace_gone = uspace_host + DATA_AT;
+	check(!uspace_create_queue(dev, &admin, &queue, 2, DEPTH,
+				   2 * RINGS_AT));
+	uspace_run(dev, 10);
+	check(uspace_reg_read(dev, NVME_REG_CSTS) & NVME_CSTS_CFS);
+	uspace_gone = NULL;
+	uspace_device_destroy(dev);
+}
+
+static void test_gone(void)
+{
+	struct nvmev_dev *dev = device_create(0, 16);
+	struct nvme_command cmd = { .opcode = NVME_NVM_DSM,
+				    .nsid = cpu_to_le32(1),
+				    .cdw11 = cpu_to_le32(4),
+				    .prp1 = cpu_to_le64(DATA_AT) };
+	struct uspace_queue admin, queue;
+
+	check(uspace_enable(dev, &admin));
+	check(!uspace_create_queue(dev, &admin, &queue, 1, DEPTH, RINGS_AT));
+	gone_data(dev, &queue, NVME_NVM_WRITE);
+	gone_data(dev, &queue, NVME_NVM_READ);
+	gone_data(dev, &queue, NVME_NVM_COMPARE);
+	gone_once(dev, &queue, &cmd, DATA_AT);
+	memset(&cmd, 0, sizeof(cmd));
+	cmd.opcode = NVME_ADMIN_IDENTIFY;
+	cmd.cdw10 = cpu_to_le32(1);
+	cmd.prp1 = cpu_to_le64(DATA_AT);
+	gone_once(dev, &admin, &cmd, DATA_AT);
+	check(uspace_disable(dev));
+
+	/* Admin queue, I/O queue: submission and completion */
+	gone_queue(dev, 0);
+	gone_queue(dev, 4096);
+	gone_queue(dev, RINGS_AT);
+	gone_queue(dev, RINGS_AT + DEPTH * sizeof(cmd));
+	uspace_device_destroy(dev);
+	gone_shadows();
+}
 #else
 static void test_whole(void)
+{
+}
+
+static void test_gone(void)
 {
 }
 #endif
@@ -1798,6 +1945,7 @@ int main(int argc, char **argv)
 		seed = strtoull(argv[2], NULL, 0) ?: 1;
 		run_virtual();
 		test_whole();
+		test_gone();
 		test_arbitration();
 		test_urgent();
 		test_wrr_flush();

@@ -24,6 +24,9 @@ void (*uspace_at_unlock)(void);
 bool uspace_quiet;
 unsigned int uspace_fail_alloc;
 unsigned long uspace_irqs[NVMEV_MAX_VECTORS];
+#ifdef __SANITIZE_ADDRESS__
+u8 *uspace_gone;
+#endif
 
 static struct nvmev_dev *uspace_dev;
 static __thread struct task_struct *uspace_current;
@@ -503,9 +506,12 @@ bool uspace_reap(struct nvmev_dev *dev, struct uspace_queue *queue,
 		 struct nvme_completion *cqe)
 {
 	struct nvme_completion *entry = (void *)(uspace_host + queue->cq_addr);
+	const u64 *half;
 
 	entry += queue->head;
-	if ((le16_to_cpu(READ_ONCE(entry->status)) & 1) != queue->phase)
+	/* As it is written: for the thread sanitizer an address is a variable */
+	half = (const void *)&entry->sq_head;
+	if ((READ_ONCE(*half) >> 48 & 1) != queue->phase)
 		return false;
 	*cqe = *entry;
 	if (++queue->head == queue->size) {

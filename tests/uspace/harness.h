@@ -23,6 +23,10 @@ extern unsigned int uspace_fail_alloc;
 /* Real time although there are no threads */
 extern bool uspace_real_clock;
 extern unsigned long uspace_irqs[NVMEV_MAX_VECTORS];
+#ifdef __SANITIZE_ADDRESS__
+/* A page of the host's memory that has gone after it was looked up, or NULL */
+extern u8 *uspace_gone;
+#endif
 
 struct nvmev_dev *uspace_device_create(const struct nvmev_config *config);
 void uspace_device_destroy(struct nvmev_dev *dev);

@@ -137,6 +137,44 @@ extern void (*uspace_at_rmb)(void);
 	if (_then)							\
 		_then();						\
 } while (0)
+/*
+ * Memory of the host's that is gone when it is used, see harness.h: not where
+ * instructions are counted.
+ */
+#ifdef __SANITIZE_ADDRESS__
+extern u8 *uspace_gone;
+#define uspace_is_gone(p, n)						\
+	(uspace_gone && (u8 *)(p) + (n) > uspace_gone &&		\
+	 (u8 *)(p) < uspace_gone + 4096)
+#else
+#define uspace_is_gone(p, n)	false
+#endif
+#define nvmev_host_read(p, gone)					\
+	(uspace_is_gone(p, sizeof(*(p))) ? (gone) : READ_ONCE(*(p)))
+#define nvmev_host_write(p, v) ({					\
+	bool _there = !uspace_is_gone(p, sizeof(*(p)));			\
+									\
+	if (_there)							\
+		WRITE_ONCE(*(p), v);					\
+	_there;								\
+})
+
+static inline bool nvmev_host_copy(void *to, const void *from, size_t len)
+{
+	if (uspace_is_gone(to, len) || uspace_is_gone(from, len))
+		return false;
+	memcpy(to, from, len);
+	return true;
+}
+
+static inline bool nvmev_host_zero(void *to, size_t len)
+{
+	if (uspace_is_gone(to, len))
+		return false;
+	memset(to, 0, len);
+	return true;
+}
+
 #define cmpxchg(p, old, new) ({						\
 	__typeof__(*(p)) _old = (old);					\
 									\
