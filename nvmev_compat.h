@@ -495,6 +495,24 @@ static inline bool nvmev_is_pmem(unsigned long pfn)
 }
 #endif
 
+/*
+ * Until 5.8 the driver of Intel's IOMMU maps the memory of every device, also of
+ * one that is behind no unit: for that it finds no domain, and refuses. It
+ * leaves alone what has this mark of its own. Not that of AMD's, which keeps
+ * something else there.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 8, 0) && defined(CONFIG_INTEL_IOMMU)
+#include <linux/intel-iommu.h>
+
+static inline void nvmev_stay_outside_iommu(struct device *dev)
+{
+	if (intel_iommu_enabled)
+		dev->archdata.iommu = (void *)-1L;
+}
+#else
+#define nvmev_stay_outside_iommu(dev)	do { } while (0)
+#endif
+
 /* Until 5.1 nobody can tell the pages that a balloon has */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 1, 0)
 #define PageOffline(page)	false

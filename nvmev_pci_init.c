@@ -874,6 +874,7 @@ static int nvmev_pci_notify(struct notifier_block *nb, unsigned long action,
 	switch (action) {
 	case BUS_NOTIFY_ADD_DEVICE:
 		nvmev_pci_place_bar(pci, pdev);
+		nvmev_stay_outside_iommu(&pdev->dev);
 		/*
 		 * As if it were routed: without its copy of the pin the PCI
 		 * core does not ask the firmware, which knows of no line here.
