@@ -217,7 +217,81 @@ int region_intersects(resource_size_t start, size_t size, unsigned long flags,
 }
 #endif /* NVMEV_COMPAT_RESOURCES */
 
+#ifdef NVMEV_COMPAT_FLAT_APIC
+#include <linux/msi.h>
+#include <asm/apic.h>
+#include <asm/msidef.h>
+
+/*
+ * With up to eight CPUs a vector is good on all of them (flat mode), and until
+ * 4.15 the kernel's own way has it arrive on the first, whatever its affinity
+ * is. The message has a bit for each CPU that it may go to.
+ */
+static bool nvmev_irq_send_flat(struct irq_data *data)
+{
+	struct msi_desc *desc = irq_data_get_msi_desc(data);
+	unsigned int vector, cpu;
+	unsigned long cpus;
+
+	if (!desc || strcmp(apic->name, "flat"))
+		return false;
+	/* Remapped, by Intel or by AMD, it names an entry of a table */
+	if (desc->msg.address_lo & MSI_ADDR_IR_EXT_INT ||
+	    !(desc->msg.address_lo & MSI_ADDR_DEST_MODE_LOGICAL))
+		return false;
+	cpus = (desc->msg.address_lo & MSI_ADDR_DEST_ID_MASK) >>
+	       MSI_ADDR_DEST_ID_SHIFT;
+	if (!cpus)
+		return false;
+	vector = desc->msg.data & MSI_DATA_VECTOR_MASK;
+	cpu = __ffs(cpus);
+	if (vector < FIRST_EXTERNAL_VECTOR || !cpu_online(cpu))
+		return false;
+	apic->send_IPI_mask(cpumask_of(cpu), vector);
+	return true;
+}
+#else
+static bool nvmev_irq_send_flat(struct irq_data *data)
+{
+	return false;
+}
+#endif
+
+/**
+ * nvmev_irq_retrigger() - send an interrupt as its message would
+ * @data: what the kernel knows it by
+ *
+ * Context: any.
+ */
+void nvmev_irq_retrigger(struct irq_data *data)
+{
+	struct irq_chip *chip = irq_data_get_irq_chip(data);
+
+	if (!nvmev_irq_send_flat(data) && chip && chip->irq_retrigger)
+		chip->irq_retrigger(data);
+}
+
 #ifdef NVMEV_COMPAT_ROOT_BUS
+#ifdef NVMEV_COMPAT_ROOT_BUS_ASK
+/* Whether a host bridge is a device with references from its beginning */
+static bool nvmev_host_bridge_counted(void)
+{
+	struct pci_host_bridge *bridge = pci_alloc_host_bridge(0);
+	bool counted;
+
+	if (!bridge)
+		return false;
+	counted = kref_read(&bridge->dev.kobj.kref);
+	pci_free_host_bridge(bridge);
+	return counted;
+}
+#else
+static bool nvmev_host_bridge_counted(void)
+{
+	return true;
+}
+#endif
+
 /**
  * nvmev_pci_remove_root_bus() - remove a bus of pci_create_root_bus() for good
  * @bus: the bus, stopped

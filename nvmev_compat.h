@@ -444,6 +444,13 @@ static inline int nvmev_irq_chip_set_affinity_parent(struct irq_data *data,
 #define irq_chip_set_affinity_parent	nvmev_irq_chip_set_affinity_parent
 #endif
 
+/* 4.15 sends an interrupt again to where it would have gone */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 15, 0)
+#define NVMEV_COMPAT_FLAT_APIC
+#endif
+struct irq_data;
+void nvmev_irq_retrigger(struct irq_data *data);
+
 /* 4.16 gave it a name */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 16, 0)
 #define irq_domain_alloc_named_id_fwnode(name, id) \

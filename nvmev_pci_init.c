@@ -273,16 +273,12 @@ static bool nvmev_irq_try_raise(struct nvmev_pci *pci, u16 *vector)
 	} else if (entry->generation != pci->generation) {
 		known = false;
 	} else {
-		struct irq_data *irq_data = entry->irq_data;
-		struct irq_chip *chip = irq_data_get_irq_chip(irq_data);
-
 		/*
 		 * The real vector on the real CPU, with its affinity: what
 		 * the message would have done. The host clears the enable bit,
 		 * and waits for this lock, before it frees the irq.
 		 */
-		if (chip && chip->irq_retrigger)
-			chip->irq_retrigger(irq_data);
+		nvmev_irq_retrigger(entry->irq_data);
 	}
 	raw_spin_unlock_irqrestore(&pci->lock, flags);
 	return known;
