@@ -307,7 +307,7 @@ void nvmev_pci_remove_root_bus(struct pci_bus *bus)
 	struct device *bridge = get_device(bus->bridge);
 
 	pci_remove_root_bus(bus);
-	if (kref_read(&bridge->kobj.kref) > 1)
+	if (nvmev_host_bridge_counted() && kref_read(&bridge->kobj.kref) > 1)
 		put_device(bridge);
 	put_device(bridge);
 }

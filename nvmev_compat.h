@@ -457,9 +457,15 @@ void nvmev_irq_retrigger(struct irq_data *data);
 	irq_domain_alloc_fwnode((void *)(name))
 #endif
 
-/* 5.8 leaves the caller a reference of the host bridge */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 8, 0)
+/*
+ * 5.8 leaves the caller a reference of the host bridge, and so do late releases
+ * of earlier ones: these are asked. 4.14 has what one asks.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(4, 14, 0)
 #define NVMEV_COMPAT_ROOT_BUS
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 8, 0)
+#define NVMEV_COMPAT_ROOT_BUS_ASK
+#endif
 struct pci_bus;
 void nvmev_pci_remove_root_bus(struct pci_bus *bus);
 #else
