@@ -6,7 +6,8 @@
  * takes more than a few lines is in nvmev_compat.c.
  *
  * Stable releases have taken some of these over from later ones. So a header
- * or a macro is asked for by its name where that can be done.
+ * or a macro is asked for by its name where that can be done, and a function
+ * that stands in for one of the kernel's has a name of its own.
  */
 #ifndef _NVMEV_COMPAT_H
 #define _NVMEV_COMPAT_H
@@ -66,6 +67,12 @@
 #if __has_include("linux/bits.h")
 #include <linux/bits.h>
 #endif
+/* 5.7 renamed it */
+#if __has_include("asm/memtype.h")
+#include <asm/memtype.h>
+#else
+#include <asm/pat.h>
+#endif
 /* 5.10 */
 #if __has_include("linux/minmax.h")
 #include <linux/minmax.h>
@@ -120,8 +127,9 @@
 	({ u64 _d = (d); div64_u64((n) + _d - 1, _d); })
 #endif
 
-/* 4.19 renamed it */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 19, 0)
+/* 4.18 or 4.19 renamed it; it was a macro then */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 19, 0) && \
+	!defined(cond_resched_tasks_rcu_qs)
 #define cond_resched_tasks_rcu_qs()	cond_resched_rcu_qs()
 #endif
 
@@ -172,21 +180,25 @@
 
 /* 4.12 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 12, 0)
-static inline void *kvzalloc(size_t size, gfp_t gfp)
+static inline void *nvmev_kvzalloc(size_t size, gfp_t gfp)
 {
 	return kzalloc(size, gfp | __GFP_NOWARN | __GFP_NORETRY) ?:
 	       vzalloc(size);
 }
+
+#define kvzalloc	nvmev_kvzalloc
 #endif
 
 /* 4.18; that memory which is to be overwritten comes zeroed does no harm */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 18, 0)
-static inline void *kvcalloc(size_t n, size_t size, gfp_t gfp)
+static inline void *nvmev_kvcalloc(size_t n, size_t size, gfp_t gfp)
 {
 	if (size && n > SIZE_MAX / size)
 		return NULL;
 	return kvzalloc(n * size, gfp);
 }
+
+#define kvcalloc	nvmev_kvcalloc
 #endif
 
 /* 4.12 */
@@ -214,7 +226,7 @@ static inline ssize_t nvmev_kernel_write(struct file *file, const void *buf,
 
 /* 4.13 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 13, 0)
-static inline void *memset32(u32 *p, u32 value, size_t n)
+static inline void *nvmev_memset32(u32 *p, u32 value, size_t n)
 {
 	u32 *end = p + n, *at;
 
@@ -222,17 +234,21 @@ static inline void *memset32(u32 *p, u32 value, size_t n)
 		*at = value;
 	return p;
 }
+
+#define memset32	nvmev_memset32
 #endif
 
 /* 4.17 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 17, 0)
-static inline void __assign_bit(long nr, unsigned long *addr, bool value)
+static inline void nvmev_assign_bit(long nr, unsigned long *addr, bool value)
 {
 	if (value)
 		__set_bit(nr, addr);
 	else
 		__clear_bit(nr, addr);
 }
+
+#define __assign_bit	nvmev_assign_bit
 #endif
 
 /* 4.8 */
@@ -328,10 +344,12 @@ static inline int nvmev_direct_map_split(u64 start)
 #define si_mem_available()	global_page_state(NR_FREE_PAGES)
 #endif
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 13, 0)
-static inline struct page *pfn_to_online_page(unsigned long pfn)
+static inline struct page *nvmev_pfn_to_online_page(unsigned long pfn)
 {
 	return pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
 }
+
+#define pfn_to_online_page	nvmev_pfn_to_online_page
 #endif
 #else
 #include <linux/memory.h>
