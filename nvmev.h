@@ -1019,6 +1019,7 @@ void nvmev_proc_remove(void);
 
 /* --- the host's side: nvmev_pci_init.c -------------------------------- */
 
+int nvmev_pci_check_kernel(void);
 int nvmev_pci_init(struct nvmev_dev *dev);
 int nvmev_pci_add(struct nvmev_dev *dev);
 void nvmev_pci_remove(struct nvmev_dev *dev);

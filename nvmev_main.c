@@ -817,6 +817,9 @@ static int __init nvmev_init(void)
 	unsigned int started, added;
 	int err;
 
+	err = nvmev_pci_check_kernel();
+	if (err)
+		return err;
 	err = nvmev_make_devices();
 	if (err)
 		return err;

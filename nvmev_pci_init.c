@@ -22,6 +22,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <asm/pci.h>
+#include <xen/xen.h>
 
 #include "nvmev.h"
 #include "nvmev_intx.h"
@@ -896,6 +897,23 @@ static int nvmev_pci_notify(struct notifier_block *nb, unsigned long action,
 		break;
 	}
 	return NOTIFY_OK;
+}
+
+/**
+ * nvmev_pci_check_kernel() - whether a device in memory can work here at all
+ *
+ * Context: load, may sleep.
+ * Return: 0 or -EOPNOTSUPP.
+ */
+int nvmev_pci_check_kernel(void)
+{
+	if (xen_pv_domain()) {
+		pr_err("this is a Xen PV domain, where drivers give devices addresses that only Xen can translate: it must be HVM or PVH, or without Xen\n");
+		return -EOPNOTSUPP;
+	}
+	if (!pat_enabled())
+		pr_warn("this kernel has no PAT (CONFIG_X86_PAT, nopat): the BAR is not cached, and each look at a doorbell takes longer than it should\n");
+	return 0;
 }
 
 /**
