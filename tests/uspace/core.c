@@ -333,7 +333,7 @@ static void test_fused(struct nvmev_dev *dev, struct uspace_queue *queue)
  * A pair comes between the two pages that another worker reads: 6.4. What is called
  * at each unlock there is in the build with ASan alone.
  */
-#ifdef __SANITIZE_ADDRESS__
+#ifdef USPACE_EVENTS
 static struct nvmev_dev *whole_dev;
 static const u8 *whole_buf;
 

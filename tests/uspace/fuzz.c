@@ -202,6 +202,25 @@ static void fuzz_knob(struct nvmev_dev *dev, struct input *in)
 	}
 }
 
+/* A page of the host's that is gone at its next access: of a queue, or of data */
+static u8 *gone_page(struct input *in)
+{
+	u8 page = take(in, 1);
+
+	if (page < 8)
+		return NULL;
+	if (page < 64)
+		return uspace_host + QUEUE_AT(page % 3) + (page % 2 ? 4096 : 0);
+	return uspace_host + DATA_AT + (page % 32 << 12);
+}
+
+static void set_gone(u8 *page)
+{
+#ifdef USPACE_EVENTS
+	uspace_gone = page;
+#endif
+}
+
 /* A tail that cannot be stops its queue: that of a host that counts does not */
 static void fuzz_tail(struct nvmev_dev *dev, struct input *in, bool any)
 {
@@ -219,6 +238,10 @@ static void fuzz_one(struct nvmev_dev *dev, struct input *in)
 {
 	u8 action = take(in, 1);
 
+	if (action >= 250) {
+		set_gone(gone_page(in));
+		return;
+	}
 	switch (action % 16) {
 	case 0:
 		fuzz_register(dev, in);
@@ -262,6 +285,7 @@ static void check_alive(struct nvmev_dev *dev)
 	unsigned int i;
 
 	uspace_fail_alloc = 0;
+	set_gone(NULL);
 	nvmev_timing_set_latency(&dev->timing, NVMEV_READ, 0);
 	nvmev_timing_set_latency(&dev->timing, NVMEV_WRITE, 0);
 	check(!nvmev_timing_set_slots(&dev->timing, 1));

@@ -18,13 +18,13 @@ bool uspace_real_clock;
 /* What happens at the core's next smp_rmb() */
 void (*uspace_at_rmb)(void);
 void (*uspace_at_complete)(void);
-#ifdef __SANITIZE_ADDRESS__
+#ifdef USPACE_EVENTS
 void (*uspace_at_unlock)(void);
 #endif
 bool uspace_quiet;
 unsigned int uspace_fail_alloc;
 unsigned long uspace_irqs[NVMEV_MAX_VECTORS];
-#ifdef __SANITIZE_ADDRESS__
+#ifdef USPACE_EVENTS
 u8 *uspace_gone;
 #endif
 

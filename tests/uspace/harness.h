@@ -23,7 +23,7 @@ extern unsigned int uspace_fail_alloc;
 /* Real time although there are no threads */
 extern bool uspace_real_clock;
 extern unsigned long uspace_irqs[NVMEV_MAX_VECTORS];
-#ifdef __SANITIZE_ADDRESS__
+#ifdef USPACE_EVENTS
 /* A page of the host's memory that has gone after it was looked up, or NULL */
 extern u8 *uspace_gone;
 #endif

@@ -128,6 +128,13 @@ typedef u64 __bitwise __le64;
 #define dma_rmb()	barrier()
 #define dma_wmb()	barrier()
 #define smp_wmb()	barrier()
+/*
+ * Builds in which memory may go, and a test may be called, between two accesses of
+ * the core: not those where instructions are counted.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(FUZZER)
+#define USPACE_EVENTS
+#endif
 /* A test may have something happen there, between two reads of the core */
 extern void (*uspace_at_rmb)(void);
 #define smp_rmb() do {							\
@@ -137,11 +144,8 @@ extern void (*uspace_at_rmb)(void);
 	if (_then)							\
 		_then();						\
 } while (0)
-/*
- * Memory of the host's that is gone when it is used, see harness.h: not where
- * instructions are counted.
- */
-#ifdef __SANITIZE_ADDRESS__
+/* Memory of the host's that is gone when it is used, see harness.h */
+#ifdef USPACE_EVENTS
 extern u8 *uspace_gone;
 #define uspace_is_gone(p, n)						\
 	(uspace_gone && (u8 *)(p) + (n) > uspace_gone &&		\
@@ -420,14 +424,14 @@ static inline void spin_lock(spinlock_t *lock)
 }
 
 /* Called after each, where the time that it takes is no matter */
-#ifdef __SANITIZE_ADDRESS__
+#ifdef USPACE_EVENTS
 extern void (*uspace_at_unlock)(void);
 #endif
 
 static inline void spin_unlock(spinlock_t *lock)
 {
 	__atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
-#ifdef __SANITIZE_ADDRESS__
+#ifdef USPACE_EVENTS
 	if (uspace_at_unlock)
 		uspace_at_unlock();
 #endif
