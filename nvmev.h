@@ -880,6 +880,22 @@ struct nvmev_mem {
 struct nvmev_pci;
 
 /**
+ * struct nvmev_enable - what the controller was last to be enabled with
+ * @cc: CC
+ * @aqa: AQA
+ * @asq: ASQ
+ * @acq: ACQ
+ * @again_ns: when to try the same once more, 0 for never
+ */
+struct nvmev_enable {
+	u32 cc;
+	u32 aqa;
+	u64 asq;
+	u64 acq;
+	u64 again_ns;
+};
+
+/**
  * struct nvmev_dev - the device
  * @config: parameters
  * @mem: where the memory came from
@@ -896,6 +912,7 @@ struct nvmev_pci;
  * @ctrl_task: the controller thread
  * @cc: the CC that the controller last acted upon; the controller thread's
  * @csts: CSTS as it should read; the controller thread's
+ * @tried: what it was last to be enabled with; the controller thread's
  * @intms: interrupts masked with INTMS; the controller thread's, read by all
  * @enabled: admin queue and workers are live; the controller thread's
  * @wrr: weighted round robin; set while no worker has a queue
@@ -936,6 +953,7 @@ struct nvmev_dev {
 	struct task_struct *ctrl_task;
 	u32 cc;
 	u32 csts;
+	struct nvmev_enable tried;
 	u32 intms;
 	bool enabled;
 	bool wrr;

@@ -234,6 +234,9 @@ static int nvmev_ctrl_enable(struct nvmev_dev *dev, u32 cc)
 	const char *wrong = nvmev_ctrl_check_cc(cc);
 	int err;
 
+	dev->tried = (struct nvmev_enable){
+		.cc = cc, .aqa = aqa, .asq = asq, .acq = acq,
+	};
 	if (!wrong && (asqs < 2 || acqs < 2))
 		wrong = "AQA: an admin queue has at least 2 entries";
 	if (!wrong && ((asq | acq) & ~NVME_PAGE_MASK))
@@ -262,7 +265,32 @@ fail:
 	pr_warn_ratelimited("%scontroller not enabled: admin queue at %#llx and %#llx: error %d\n",
 			    dev->config.label, asq, acq, err);
 	nvmev_ctrl_disable(dev);
+	if (err == -ENOMEM)
+		dev->tried.again_ns = nvmev_clock_ns() + NVMEV_CTRL_IDLE_NS;
 	return err;
+}
+
+/*
+ * A host that clears EN waits for RDY to read 0. Of a controller that could not be
+ * enabled it does already, so that the host may have set EN again before anybody has
+ * looked. That has happened where it is to be enabled with something else, which a
+ * host changes only while EN is 0 (3.1.8 to 3.1.10). For want of memory the same may
+ * do, too.
+ */
+static bool nvmev_ctrl_enabled_anew(struct nvmev_dev *dev, u32 cc)
+{
+	const struct nvmev_enable *tried = &dev->tried;
+
+	/* Shutdown is asked for while EN is set, and only a reset takes that back */
+	if (!(cc & dev->cc & NVME_CC_EN) || FIELD_GET(NVME_CC_SHN, cc) ||
+	    (dev->csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)) != NVME_CSTS_CFS)
+		return false;
+	return (tried->again_ns && nvmev_clock_ns() > tried->again_ns) ||
+	       FIELD_GET(NVME_CC_SHN, dev->cc) ||
+	       (cc ^ tried->cc) & ~NVME_CC_SHN ||
+	       nvmev_reg_read32(dev, NVME_REG_AQA) != tried->aqa ||
+	       nvmev_reg_read64(dev, NVME_REG_ASQ) != tried->asq ||
+	       nvmev_reg_read64(dev, NVME_REG_ACQ) != tried->acq;
 }
 
 /* CC has changed: EN and SHN each have their edges */
@@ -318,7 +346,11 @@ void nvmev_ctrl_reset_registers(struct nvmev_dev *dev)
 	unsigned int reg;
 
 	for (reg = NVME_REG_INTMS; reg < NVME_REG_ACQ + 8; reg += 4)
-		nvmev_reg_write32(dev, reg, 0);
+		if (reg != NVME_REG_CSTS)
+			nvmev_reg_write32(dev, reg, 0);
+	/* A host that sees RDY cleared may write to the others at once */
+	smp_wmb();
+	nvmev_reg_write32(dev, NVME_REG_CSTS, 0);
 	/* In this order: nvmev_ctrl_decode() may copy from there to here */
 	smp_wmb();
 	for (reg = NVME_REG_INTMS; reg < NVME_REG_ACQ + 8; reg += 4)
@@ -457,6 +489,16 @@ static bool nvmev_ctrl_poll_registers(struct nvmev_dev *dev)
 	if (unlikely(val & ~(NVME_AQA_ASQS | NVME_AQA_ACQS)))
 		nvmev_reg_put_back32(dev, NVME_REG_AQA, val,
 				     val & (NVME_AQA_ASQS | NVME_AQA_ACQS));
+	if (unlikely(nvmev_ctrl_enabled_anew(dev, cc))) {
+		/*
+		 * EN that is still set, or set again, was set after all else: what
+		 * was read above may be from before it was cleared.
+		 */
+		smp_rmb();
+		cc = nvmev_reg_read32(dev, NVME_REG_CC) & NVME_CC_DEFINED;
+		if (nvmev_ctrl_decodes(dev))
+			nvmev_ctrl_update_cc(dev, cc & ~NVME_CC_EN);
+	}
 	if (cc != dev->cc && nvmev_ctrl_decodes(dev)) {
 		nvmev_ctrl_update_cc(dev, cc);
 		worked = true;
@@ -611,8 +653,11 @@ bool nvmev_ctrl_poll(struct nvmev_dev *dev)
 		worked = true;
 	}
 	/* It is written to the register with the rest, or once that is there */
-	if (test_and_clear_bit(NVMEV_EVENT_FATAL, &dev->events))
+	if (test_and_clear_bit(NVMEV_EVENT_FATAL, &dev->events)) {
+		/* A host takes it for stopped, and its other queues' memory back */
+		nvmev_ctrl_disable(dev);
 		dev->csts |= NVME_CSTS_CFS;
+	}
 	if (READ_ONCE(dev->mmio))
 		worked |= nvmev_ctrl_poll_registers(dev);
 	if (test_and_clear_bit(NVMEV_EVENT_BAD_DOORBELL_VALUE, &dev->events))

@@ -493,10 +493,16 @@ static void gone_shadows(void)
 
 	/* And a new queue has none */
 	uspace_gone = uspace_host + DATA_AT;
-	check(!uspace_create_queue(dev, &admin, &queue, 2, DEPTH,
-				   2 * RINGS_AT));
+	cmd = (struct nvme_command){
+		.opcode = NVME_ADMIN_CREATE_CQ,
+		.prp1 = cpu_to_le64(2 * RINGS_AT),
+		.cdw10 = cpu_to_le32((DEPTH - 1) << 16 | 2),
+		.cdw11 = cpu_to_le32(2 << 16 | NVME_CQ_IEN | NVME_QUEUE_PC),
+	};
+	uspace_submit(dev, &admin, &cmd);
 	uspace_run(dev, 10);
 	check(uspace_reg_read(dev, NVME_REG_CSTS) & NVME_CSTS_CFS);
+	check(!dev->enabled);
 	uspace_gone = NULL;
 	uspace_device_destroy(dev);
 }
@@ -1750,6 +1756,30 @@ static void test_registers(struct nvmev_dev *dev, struct uspace_queue *admin,
 	uspace_reg_write(dev, NVME_REG_CC, cc);
 	uspace_run(dev, 10);
 	check(uspace_reg_read(dev, NVME_REG_CSTS) == NVME_CSTS_CFS);
+	/* It is not ready: the next host, with one that is, need not wait for that */
+	uspace_reg_write(dev, NVME_REG_CC, 0);
+	uspace_reg_write(dev, NVME_REG_ASQ, 0);
+	uspace_reg_write(dev, NVME_REG_CC, cc);
+	uspace_run(dev, 10);
+	check(uspace_reg_read(dev, NVME_REG_CSTS) == NVME_CSTS_RDY);
+	check(uspace_disable(dev));
+
+	/* No memory, and some for the next, who asks for the same */
+	uspace_fail_alloc = 1;
+	uspace_reg_write(dev, NVME_REG_CC, cc);
+	uspace_run(dev, 10);
+	check(uspace_reg_read(dev, NVME_REG_CSTS) == NVME_CSTS_CFS);
+	/* It can be shut down all the same */
+	uspace_reg_write(dev, NVME_REG_CC, cc | 1 << 14);
+	uspace_run(dev, 10);
+	check(uspace_reg_read(dev, NVME_REG_CSTS) ==
+	      (NVME_CSTS_CFS |
+	       FIELD_PREP(NVME_CSTS_SHST, NVME_CSTS_SHST_COMPLETE)));
+	uspace_reg_write(dev, NVME_REG_CC, 0);
+	uspace_reg_write(dev, NVME_REG_CC, cc);
+	uspace_now_ns += 10 * NSEC_PER_MSEC;
+	uspace_run(dev, 10);
+	check(uspace_reg_read(dev, NVME_REG_CSTS) == NVME_CSTS_RDY);
 	check(uspace_disable(dev));
 
 	/* Shutdown with a command in flight: it never completes (7.6.2) */
