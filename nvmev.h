@@ -603,6 +603,7 @@ struct nvmev_watch {
  * @nr_blocked: commands that wait for room in their CQ
  * @nr_watches: number of @sqs
  * @watches: their doorbells, in the same order
+ * @gather: a page of what is written, until it has come from all of its places
  * @unmoved: by namespace the writes among @transfers and @erasures, in the order
  *           in which they came, for Flush
  * @worked_ns: when there was last something to do
@@ -638,6 +639,7 @@ struct nvmev_worker {
 	unsigned int nr_watches;
 	struct nvmev_watch watches[NVMEV_MAX_QUEUES];
 	struct list_head unmoved[NVMEV_MAX_NS];
+	u8 gather[NVME_PAGE_SIZE];
 	u64 worked_ns;
 	u64 polled_ns;
 	u64 unseen_max_ns;

@@ -105,6 +105,8 @@ static void nvmev_identify_ns(struct nvmev_dev *dev, const struct nvmev_ns *ns,
 	id->flbas = ns->lba_shift == NVMEV_LBA_SHIFT_LAST;
 	/* Compare and Write, fused, goes up to a page: zero's based */
 	id->nacwu = cpu_to_le16((NVME_PAGE_SIZE >> ns->lba_shift) - 1);
+	/* Of more a Read, which goes by the page, might see one part written */
+	id->nabsn = id->nacwu;
 	id->fpi = NVME_ID_NS_FPI_SUPPORTED | nvmev_format_remains(dev, ns);
 	id->mssrl = cpu_to_le16(NVMEV_COPY_RANGE_LBAS);
 	id->mcl = cpu_to_le32(NVMEV_COPY_LBAS);

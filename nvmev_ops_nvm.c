@@ -183,6 +183,32 @@ static u16 nvmev_nvm_read_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
 	return NVME_SC_SUCCESS;
 }
 
+/*
+ * Writes what comes from several places of the host's, the first of which has been
+ * looked up: all of it, or nothing should one of them be none.
+ */
+static u16 nvmev_nvm_gather(struct nvmev_dev *dev, struct nvmev_io *io,
+			    void *storage, u32 len, void *host, u32 piece)
+{
+	u8 *gather = io->sq->cq->worker->gather;
+	u32 done = 0;
+	u16 status;
+
+	for (;;) {
+		if (unlikely(!nvmev_host_copy(gather + done, host, piece)))
+			return NVME_SC_DATA_XFER_ERROR;
+		done += piece;
+		if (done == len)
+			break;
+		piece = len - done;
+		status = nvmev_io_piece(dev, io, false, &host, &piece);
+		if (status)
+			return status;
+	}
+	memcpy(storage, gather, len);
+	return NVME_SC_SUCCESS;
+}
+
 static u16 nvmev_nvm_write_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
 				 void *storage, u32 len)
 {
@@ -194,6 +220,10 @@ static u16 nvmev_nvm_write_chunk(struct nvmev_dev *dev, struct nvmev_io *io,
 		status = nvmev_io_piece(dev, io, false, &host, &piece);
 		if (status)
 			return status;
+		/* A block is not left half written */
+		if (unlikely(piece & ((1U << io->ns->lba_shift) - 1)))
+			return nvmev_nvm_gather(dev, io, storage, len, host,
+						piece);
 		if (unlikely(!nvmev_host_copy(storage, host, piece)))
 			return NVME_SC_DATA_XFER_ERROR;
 		storage += piece;

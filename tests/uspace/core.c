@@ -426,6 +426,29 @@ static void gone_data(struct nvmev_dev *dev, struct uspace_queue *queue,
 	gone_once(dev, queue, &cmd, LISTS_AT + 8192);
 }
 
+/* A block from two pages, of which one is gone: it is as it was */
+static void gone_half(struct nvmev_dev *dev, struct uspace_queue *queue)
+{
+	struct nvme_command cmd = { .opcode = NVME_NVM_WRITE };
+	u8 *block = dev->storage;
+	u32 i;
+
+	memset(block, 0x55, 3 * 512);
+	memset(uspace_host + DATA_AT, 0xaa, 2 * 4096);
+	set_range(&cmd, 0, 3);
+	set_prps(&cmd, DATA_AT + 4096 - 512 - 256, 3 * 512, 0);
+	uspace_gone = uspace_host + DATA_AT + 4096;
+	check(uspace_sync(dev, queue, &cmd, NULL) == NVME_SC_DATA_XFER_ERROR);
+	uspace_gone = NULL;
+	for (i = 0; i < 3; i++)
+		check(!memcmp(block + i * 512, block + i * 512 + 1, 511));
+	check(block[512] == 0x55 && block[2 * 512] == 0x55);
+	check(!uspace_sync(dev, queue, &cmd, NULL));
+	for (i = 0; i < 3 * 512; i++)
+		check(block[i] == 0xaa);
+	memset(uspace_host + DATA_AT, 0, 2 * 4096);
+}
+
 /* A queue that is gone, at @gone: fatal, until the controller is reset */
 static void gone_queue(struct nvmev_dev *dev, u64 gone)
 {
@@ -521,6 +544,7 @@ static void test_gone(void)
 	gone_data(dev, &queue, NVME_NVM_WRITE);
 	gone_data(dev, &queue, NVME_NVM_READ);
 	gone_data(dev, &queue, NVME_NVM_COMPARE);
+	gone_half(dev, &queue);
 	gone_once(dev, &queue, &cmd, DATA_AT);
 	memset(&cmd, 0, sizeof(cmd));
 	cmd.opcode = NVME_ADMIN_IDENTIFY;
