@@ -477,10 +477,10 @@ enum nvmev_io_state {
  * In the order of use: what waits and completes, what was fetched, what it
  * comes to, and how far its data has got.
  *
- * @due: expires at the due time; node in nvmev_worker.transfers, .erasures,
- *       .deallocations or .strays
- * @node: in nvmev_sq.free, nvmev_worker.due, .unmoved or .flushes, or
- *        nvmev_cq.blocked
+ * @due: expires at the due time; node in nvmev_worker.transfers, .erasures or
+ *       .strays
+ * @node: in nvmev_sq.free, nvmev_worker.due, .unmoved, .deallocations or .flushes,
+ *        or nvmev_cq.blocked
  * @sq: where it came from
  * @state: which structure it is in
  * @kind: read, write or other
@@ -593,13 +593,16 @@ struct nvmev_watch {
  * @cqs: its completion queues
  * @transfers: commands whose data has still to be moved, by due time
  * @erasures: commands that only erase, up to 65536 blocks each, by due time
- * @deallocations: the same of Dataset Management, however long that takes
+ * @deallocations: those of Dataset Management, however long that takes
+ * @later: the last slice of these was not for the first of them
  * @due: commands that wait for their time, by kind. Of one kind they come in
  *       the order of their times, so that each is added at the end
  * @strays: those that do not: knobs were turned, queues looked at in turns
  * @signals: completion queues with completions without an interrupt yet
  * @credits: commands that a priority class may still have fetched in this round
- * @flushes: Flush commands that are due, and wait for writes before them
+ * @flushes: by namespace, and for those of all, Flush commands that are due, and
+ *           wait for writes before them; in the order in which they became due
+ * @nr_flushes: number of @flushes
  * @nr_blocked: commands that wait for room in their CQ
  * @nr_watches: number of @sqs
  * @watches: their doorbells, in the same order
@@ -629,11 +632,13 @@ struct nvmev_worker {
 	struct list_head cqs;
 	struct timerqueue_head transfers;
 	struct timerqueue_head erasures;
-	struct timerqueue_head deallocations;
+	struct list_head deallocations;
+	bool later;
 	struct list_head due[NVMEV_KINDS];
 	struct timerqueue_head strays;
 	u32 credits[NVME_SQ_PRIORITIES];
-	struct list_head flushes;
+	struct list_head flushes[NVMEV_MAX_NS + 1];
+	unsigned int nr_flushes;
 	struct list_head signals;
 	unsigned int nr_blocked;
 	unsigned int nr_watches;

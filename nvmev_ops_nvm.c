@@ -854,15 +854,38 @@ static bool nvmev_flush_must_wait(struct nvmev_worker *worker,
 	return false;
 }
 
+static void nvmev_flush_wait(struct nvmev_worker *worker, struct nvmev_io *flush)
+{
+	unsigned int ns = flush->ns ? flush->ns - worker->dev->ns :
+				      NVMEV_MAX_NS;
+
+	flush->state = NVMEV_IO_FLUSH;
+	list_add_tail(&flush->node, &worker->flushes[ns]);
+	worker->nr_flushes++;
+}
+
+static void nvmev_flush_unwait(struct nvmev_worker *worker,
+			       struct nvmev_io *flush)
+{
+	list_del(&flush->node);
+	worker->nr_flushes--;
+}
+
+/* Where one waits, so do those behind it, which can be very many */
 static void nvmev_worker_check_flushes(struct nvmev_worker *worker)
 {
-	struct nvmev_io *io, *next;
+	struct nvmev_io *io;
+	unsigned int ns;
 
-	list_for_each_entry_safe(io, next, &worker->flushes, node) {
-		if (nvmev_flush_must_wait(worker, io))
-			continue;
-		list_del(&io->node);
-		nvmev_io_finish(worker, io, nvmev_clock_ns());
+	for (ns = 0; ns <= NVMEV_MAX_NS; ns++) {
+		while (!list_empty(&worker->flushes[ns])) {
+			io = list_first_entry(&worker->flushes[ns],
+					      struct nvmev_io, node);
+			if (nvmev_flush_must_wait(worker, io))
+				break;
+			nvmev_flush_unwait(worker, io);
+			nvmev_io_finish(worker, io, nvmev_clock_ns());
+		}
 	}
 }
 
@@ -942,8 +965,7 @@ static bool nvmev_worker_complete_due(struct nvmev_worker *worker)
 		/* Others that are due need not wait with it */
 		if (unlikely(io->kind == NVMEV_OTHER) &&
 		    nvmev_flush_must_wait(worker, io)) {
-			io->state = NVMEV_IO_FLUSH;
-			list_add_tail(&io->node, &worker->flushes);
+			nvmev_flush_wait(worker, io);
 			continue;
 		}
 		nvmev_io_finish(worker, io, now_ns);
@@ -1032,12 +1054,10 @@ static void nvmev_io_transferred(struct nvmev_worker *worker,
 	nvmev_io_hold(worker, io);
 }
 
-/* Where a command waits whose data has still to be moved */
+/* Where a command waits whose data has still to be moved, but for deallocations */
 static struct timerqueue_head *nvmev_io_queue(struct nvmev_worker *worker,
 					      const struct nvmev_io *io)
 {
-	if (io->op->deallocate)
-		return &worker->deallocations;
 	return io->op->data || io->op->move ? &worker->transfers :
 					      &worker->erasures;
 }
@@ -1045,6 +1065,10 @@ static struct timerqueue_head *nvmev_io_queue(struct nvmev_worker *worker,
 static void nvmev_io_put_off(struct nvmev_worker *worker, struct nvmev_io *io)
 {
 	io->state = NVMEV_IO_TRANSFER;
+	if (io->op->deallocate) {
+		list_add_tail(&io->node, &worker->deallocations);
+		return;
+	}
 	timerqueue_add(nvmev_io_queue(worker, io), &io->due);
 	if (nvmev_io_is_write(io))
 		list_add_tail(&io->node,
@@ -1053,9 +1077,27 @@ static void nvmev_io_put_off(struct nvmev_worker *worker, struct nvmev_io *io)
 
 static void nvmev_io_take_up(struct nvmev_worker *worker, struct nvmev_io *io)
 {
+	if (io->op->deallocate) {
+		list_del(&io->node);
+		return;
+	}
 	timerqueue_del(nvmev_io_queue(worker, io), &io->due);
 	if (nvmev_io_is_write(io))
 		list_del(&io->node);
+}
+
+/* Moves a slice of a command; true when it was the last */
+static bool nvmev_worker_move(struct nvmev_worker *worker, struct nvmev_io *io)
+{
+	bool done;
+
+	done = io->op->move ? io->op->move(worker->dev, io, NVMEV_SLICE) :
+			      nvmev_io_transfer(worker->dev, io, NVMEV_SLICE);
+	if (done) {
+		nvmev_io_take_up(worker, io);
+		nvmev_io_transferred(worker, io);
+	}
+	return done;
 }
 
 /* One slice of the command that is due first */
@@ -1063,18 +1105,33 @@ static bool nvmev_worker_slice(struct nvmev_worker *worker,
 			       struct timerqueue_head *queue)
 {
 	struct timerqueue_node *node = timerqueue_getnext(queue);
-	struct nvmev_io *io;
-	bool done;
 
-	if (!node)
+	if (!node || unlikely(!READ_ONCE(worker->dev->dma)))
 		return false;
-	io = container_of(node, struct nvmev_io, due);
-	done = io->op->move ? io->op->move(worker->dev, io, NVMEV_SLICE) :
-			      nvmev_io_transfer(worker->dev, io, NVMEV_SLICE);
-	if (done) {
-		nvmev_io_take_up(worker, io);
-		nvmev_io_transferred(worker, io);
-	}
+	nvmev_worker_move(worker, container_of(node, struct nvmev_io, due));
+	return true;
+}
+
+/*
+ * One slice of a deallocation. One may be a block, the next all of the storage,
+ * whatever their due times: every other slice is for one of those that came later,
+ * in turns. The rest are the first's, so that of many large ones some are done in
+ * good time.
+ */
+static bool nvmev_worker_deallocate(struct nvmev_worker *worker)
+{
+	struct nvmev_io *io =
+		list_first_entry_or_null(&worker->deallocations,
+					 struct nvmev_io, node);
+
+	if (!io || unlikely(!READ_ONCE(worker->dev->dma)))
+		return false;
+	worker->later = !worker->later &&
+			!list_is_singular(&worker->deallocations);
+	if (worker->later)
+		io = list_next_entry(io, node);
+	if (!nvmev_worker_move(worker, io) && worker->later)
+		list_move_tail(&io->node, &worker->deallocations);
 	return true;
 }
 
@@ -1092,12 +1149,12 @@ static bool nvmev_worker_erase(struct nvmev_worker *worker, u64 round_ns)
 	u64 end_ns;
 
 	if (likely(!timerqueue_getnext(&worker->erasures) &&
-		   !timerqueue_getnext(&worker->deallocations)))
+		   list_empty(&worker->deallocations)))
 		return false;
 	end_ns = nvmev_clock_ns() + (round_ns >> NVMEV_ERASE_SHIFT);
 	for (i = 0; i < NVMEV_ERASE_SLICES; i += slices) {
 		slices = nvmev_worker_slice(worker, &worker->erasures);
-		slices += nvmev_worker_slice(worker, &worker->deallocations);
+		slices += nvmev_worker_deallocate(worker);
 		if (!slices || nvmev_clock_ns() >= end_ns)
 			break;
 	}
@@ -1280,6 +1337,19 @@ static void nvmev_io_transfer_small(struct nvmev_dev *dev, struct nvmev_io *io)
 }
 
 /*
+ * What checking a command comes to, in units: of ranges each is read, also by a
+ * command that is refused
+ */
+static u32 nvmev_io_effort(const struct nvmev_io *io)
+{
+	if (likely(!io->op || !io->op->check))
+		return io->units;
+	return max_t(u32, io->units, 1 + (io->op->move ?
+		FIELD_GET(NVME_COPY_NR, le32_to_cpu(io->cmd.cdw12)) :
+		FIELD_GET(NVME_DSM_NR, le32_to_cpu(io->cmd.cdw10))));
+}
+
+/*
  * Fetches a burst, but at most @limit, from one queue, seen at @now_ns unless
  * they were before; how many there were.
  */
@@ -1326,7 +1396,7 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 			fused = true;
 		}
 		io->status = nvmev_nvm_check(dev, io);
-		units += io->units;
+		units += nvmev_io_effort(io);
 		entered[io->kind]++;
 		trace_nvmev_fetch(io);
 		ios[nr++] = io;
@@ -1545,7 +1615,7 @@ bool nvmev_worker_poll(struct nvmev_worker *worker)
 	worked |= nvmev_worker_erase(worker, round_ns);
 	worked |= nvmev_worker_transfer(worker);
 	worked |= nvmev_worker_complete_due(worker);
-	if (unlikely(!list_empty(&worker->flushes)))
+	if (unlikely(worker->nr_flushes))
 		nvmev_worker_check_flushes(worker);
 	if (unlikely(worker->nr_blocked))
 		nvmev_worker_unblock(worker);
@@ -1720,7 +1790,7 @@ static void nvmev_io_unqueue(struct nvmev_worker *worker, struct nvmev_io *io)
 		nvmev_io_unhold(worker, io);
 		break;
 	case NVMEV_IO_FLUSH:
-		list_del(&io->node);
+		nvmev_flush_unwait(worker, io);
 		break;
 	case NVMEV_IO_BLOCKED:
 		list_del(&io->node);
@@ -1874,13 +1944,14 @@ int nvmev_workers_start(struct nvmev_dev *dev)
 		INIT_LIST_HEAD(&worker->cqs);
 		timerqueue_init_head(&worker->transfers);
 		timerqueue_init_head(&worker->erasures);
-		timerqueue_init_head(&worker->deallocations);
+		INIT_LIST_HEAD(&worker->deallocations);
 		for (kind = 0; kind < NVMEV_KINDS; kind++)
 			INIT_LIST_HEAD(&worker->due[kind]);
 		for (ns = 0; ns < NVMEV_MAX_NS; ns++)
 			INIT_LIST_HEAD(&worker->unmoved[ns]);
 		timerqueue_init_head(&worker->strays);
-		INIT_LIST_HEAD(&worker->flushes);
+		for (ns = 0; ns <= NVMEV_MAX_NS; ns++)
+			INIT_LIST_HEAD(&worker->flushes[ns]);
 		INIT_LIST_HEAD(&worker->signals);
 
 		task = kthread_create_on_node(nvmev_worker_thread, worker,

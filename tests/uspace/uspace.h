@@ -270,6 +270,11 @@ static inline bool list_empty(const struct list_head *head)
 	return head->next == head;
 }
 
+static inline bool list_is_singular(const struct list_head *head)
+{
+	return !list_empty(head) && head->next == head->prev;
+}
+
 static inline void list_insert(struct list_head *node, struct list_head *prev)
 {
 	node->next = prev->next;
@@ -312,6 +317,8 @@ static inline void list_move_tail(struct list_head *node,
 	container_of((head)->next, type, member)
 #define list_first_entry_or_null(head, type, member) \
 	(list_empty(head) ? NULL : list_first_entry(head, type, member))
+#define list_next_entry(pos, member) \
+	list_first_entry(&(pos)->member, __typeof__(*(pos)), member)
 #define list_entry	container_of
 #define list_for_each_entry(pos, head, member)				\
 	for (pos = list_first_entry(head, __typeof__(*pos), member);	\
