@@ -288,7 +288,7 @@ bool nvmev_admin_work(struct nvmev_dev *dev)
 		return true;
 	}
 	if (job->held) {
-		if (!READ_ONCE(dev->dma) || nvmev_cq_full(dev, admin->cq))
+		if (nvmev_cq_full(dev, admin->cq))
 			return true;
 		nvmev_cq_post(dev, admin->cq, admin->sq, job->cid, job->dw0,
 			      NVME_SC_SUCCESS);

@@ -952,7 +952,7 @@ static bool nvmev_worker_complete_due(struct nvmev_worker *worker)
 	u64 now_ns = 0;
 	unsigned int i;
 
-	for (i = 0; i < NVMEV_BURST; i++) {
+	for (i = 0; i < NVMEV_BURST && READ_ONCE(worker->dev->dma); i++) {
 		struct nvmev_io *io = nvmev_worker_first(worker);
 
 		if (!io)
@@ -1369,12 +1369,13 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 		      NVME_ARB_BURST);
 	burst = min3(burst, pending, limit);
 	while (nr < pending) {
-		bool enough = nr >= burst || units >= NVMEV_BURST_UNITS;
+		bool enough = nr >= burst || units >= NVMEV_BURST_UNITS ||
+			      unlikely(!READ_ONCE(dev->dma));
 		struct nvmev_io *io;
 
 		/* The other half of a fused command comes along */
-		if (enough && (ios[nr - 1]->cmd.flags & NVME_CMD_FUSE) !=
-			      NVME_CMD_FUSE_FIRST)
+		if (enough && (!nr || (ios[nr - 1]->cmd.flags & NVME_CMD_FUSE) !=
+				      NVME_CMD_FUSE_FIRST))
 			break;
 		io = list_first_entry_or_null(&sq->free, struct nvmev_io,
 					      node);
@@ -1429,7 +1430,7 @@ static u32 nvmev_worker_fetch(struct nvmev_worker *worker, struct nvmev_sq *sq,
 			continue;
 		}
 		trace_nvmev_due(io);
-		if (nvmev_io_is_small(io)) {
+		if (nvmev_io_is_small(io) && likely(READ_ONCE(dev->dma))) {
 			nvmev_io_transfer_small(dev, io);
 			nvmev_io_transferred(worker, io);
 		} else {

@@ -422,6 +422,9 @@ bool nvmev_cq_full(struct nvmev_dev *dev, struct nvmev_cq *cq)
 	u32 next = cq->tail + 1 == cq->ring.size ? 0 : cq->tail + 1;
 	u32 head;
 
+	/* Without Bus Master Enable there is room for nothing */
+	if (unlikely(!READ_ONCE(dev->dma)))
+		return true;
 	if (likely(next != cq->head))
 		return false;
 	head = nvmev_doorbell_value(cq->doorbell, cq->head);

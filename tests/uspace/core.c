@@ -389,6 +389,57 @@ static void test_whole(void)
 	uspace_device_destroy(dev);
 }
 
+/* --- Bus Master Enable is cleared in the midst of a burst ------------------- */
+
+static struct nvmev_dev *master_dev;
+
+static void clear_master(void)
+{
+	WRITE_ONCE(master_dev->dma, false);
+}
+
+/* From then on nothing of the host's changes, until it is set again */
+static void test_master(void)
+{
+	struct nvmev_dev *dev = device_create(0, 1024);
+	struct nvme_command cmd = { .opcode = NVME_NVM_READ };
+	struct uspace_queue admin, queue;
+	struct nvme_completion cqe;
+	u32 i, nr = 0, moved = 0;
+
+	check(uspace_enable(dev, &admin));
+	check(!uspace_create_queue(dev, &admin, &queue, 1, DEPTH, RINGS_AT));
+	memset(dev->storage, 1, SZ_64K);
+	memset(uspace_host + DATA_AT, 0, 48 * 4096);
+	set_range(&cmd, 0, 8);
+	for (i = 0; i < 32; i++) {
+		cmd.prp1 = cpu_to_le64(DATA_AT + i * 4096);
+		uspace_submit(dev, &queue, &cmd);
+	}
+	/* And one that is put off */
+	set_range(&cmd, 0, 64);
+	set_prps(&cmd, DATA_AT + 32 * 4096, 32768, LISTS_AT);
+	uspace_submit(dev, &queue, &cmd);
+	master_dev = dev;
+	uspace_at_unlock = clear_master;
+	uspace_run(dev, 10);
+	uspace_at_unlock = NULL;
+	for (i = 0; i < 40; i++)
+		moved += uspace_host[DATA_AT + i * 4096];
+	check(moved <= 1);
+	check(!uspace_reap(dev, &queue, &cqe));
+	WRITE_ONCE(dev->dma, true);
+	uspace_run(dev, 100);
+	while (uspace_reap(dev, &queue, &cqe)) {
+		check(!(cqe.status >> 1));
+		nr++;
+	}
+	check(nr == 33);
+	for (i = 0; i < 40 * 4096; i++)
+		check(uspace_host[DATA_AT + i] == 1);
+	uspace_device_destroy(dev);
+}
+
 /* --- memory that goes between the look-up and the access ------------------ */
 
 /* One command whose page at @gone goes: it fails, the next one does not */
@@ -567,6 +618,10 @@ static void test_whole(void)
 }
 
 static void test_gone(void)
+{
+}
+
+static void test_master(void)
 {
 }
 #endif
@@ -1332,6 +1387,13 @@ static void test_deallocate_beside(void)
 	flush_cid = uspace_submit(dev, &queues[1], &flush);
 	uspace_run(dev, 1);
 	check(reap_cid(dev, &queues[1], flush_cid));
+	/* Due after the first, which has 511 slices to go */
+	range[256] = (struct nvme_dsm_range){ .nlb = cpu_to_le32(1) };
+	dsm.prp1 = cpu_to_le64(DATA_AT + 4096);
+	one_cid = uspace_submit(dev, &queues[1], &dsm);
+	dsm.prp1 = cpu_to_le64(DATA_AT);
+	uspace_run(dev, 2);
+	check(reap_cid(dev, &queues[1], one_cid));
 	check(!reap_cid(dev, &queues[0], dsm_cid));
 	uspace_run(dev, 1000);
 	check(reap_cid(dev, &queues[0], dsm_cid));
@@ -1346,13 +1408,6 @@ static void test_deallocate_beside(void)
 	flush_cid = uspace_submit(dev, &queues[1], &flush);
 	uspace_run(dev, 2);
 	check(reap_cid(dev, &queues[1], flush_cid));
-	/* Due after the first, which has 511 slices to go */
-	range[256] = (struct nvme_dsm_range){ .nlb = cpu_to_le32(1) };
-	dsm.prp1 = cpu_to_le64(DATA_AT + 4096);
-	one_cid = uspace_submit(dev, &queues[1], &dsm);
-	dsm.prp1 = cpu_to_le64(DATA_AT);
-	uspace_run(dev, 2);
-	check(reap_cid(dev, &queues[1], one_cid));
 	check(!reap_cid(dev, &queues[0], dsm_cid));
 	uspace_now_ns += NSEC_PER_SEC;
 	uspace_run(dev, 2);
@@ -2038,6 +2093,7 @@ int main(int argc, char **argv)
 		seed = strtoull(argv[2], NULL, 0) ?: 1;
 		run_virtual();
 		test_whole();
+		test_master();
 		test_gone();
 		test_arbitration();
 		test_urgent();
