@@ -908,7 +908,7 @@ static int nvmev_pci_notify(struct notifier_block *nb, unsigned long action,
 int nvmev_pci_check_kernel(void)
 {
 	if (xen_pv_domain()) {
-		pr_err("this is a Xen PV domain, where drivers give devices addresses that only Xen can translate: it must be HVM or PVH, or without Xen\n");
+		pr_err("this is a Xen PV domain, where drivers give devices addresses that only Xen can translate: it must be HVM or PVH\n");
 		return -EOPNOTSUPP;
 	}
 	if (!pat_enabled())
