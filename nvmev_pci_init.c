@@ -19,8 +19,10 @@
 #include <linux/msi.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/sysfs.h>
 #include <asm/pci.h>
 #include <xen/xen.h>
 
@@ -858,6 +860,18 @@ static void nvmev_pci_place_bar(struct nvmev_pci *pci, struct pci_dev *pdev)
 		pci_err(pdev, "the BAR cannot be claimed\n");
 }
 
+/*
+ * Whoever writes to the file waits for pci_lock_rescan_remove() and is waited for by
+ * him who removes the device, with that lock: both for ever. Rescans go by
+ * /sys/bus/pci/rescan. Nobody has been told yet that the file is there.
+ */
+static void nvmev_pci_hide_rescan(struct device *dev)
+{
+	static const struct attribute rescan = { .name = "rescan" };
+
+	sysfs_remove_file(&dev->kobj, &rescan);
+}
+
 static int nvmev_pci_notify(struct notifier_block *nb, unsigned long action,
 			    void *data)
 {
@@ -870,6 +884,7 @@ static int nvmev_pci_notify(struct notifier_block *nb, unsigned long action,
 
 	switch (action) {
 	case BUS_NOTIFY_ADD_DEVICE:
+		nvmev_pci_hide_rescan(&pdev->dev);
 		nvmev_pci_place_bar(pci, pdev);
 		nvmev_stay_outside_iommu(&pdev->dev);
 		/*
@@ -1012,6 +1027,7 @@ int nvmev_pci_add(struct nvmev_dev *dev)
 		err = -ENOMEM;
 		goto unlock;
 	}
+	nvmev_pci_hide_rescan(&pci->bus->dev);
 	pci_scan_child_bus(pci->bus);
 	/* The notifier has seen it, and claimed its BAR */
 	if (!pci->pdev || !pci->pdev->resource[0].parent) {
@@ -1066,12 +1082,29 @@ int nvmev_pci_node(struct nvmev_dev *dev)
 void nvmev_pci_remove(struct nvmev_dev *dev)
 {
 	struct nvmev_pci *pci = dev->pci;
+	struct pci_dev *pdev;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pci->lock, flags);
+	pdev = pci->pdev ? pci_dev_get(pci->pdev) : NULL;
+	raw_spin_unlock_irqrestore(&pci->lock, flags);
+	if (pdev && !pci->mappings)
+		pci->mappings = nvmev_device_mappings(pci_name(pdev));
 
 	pci_lock_rescan_remove();
 	pci_stop_root_bus(pci->bus);
 	nvmev_pci_remove_root_bus(pci->bus);
 	pci_unlock_rescan_remove();
 	bus_unregister_notifier(&pci_bus_type, &pci->notifier);
+	/*
+	 * Somebody may have written to the function's file "remove" and wait for the
+	 * lock. He finds the function gone, but has no reference to it himself: let
+	 * him have the lock first.
+	 */
+	synchronize_rcu();
+	pci_lock_rescan_remove();
+	pci_unlock_rescan_remove();
+	pci_dev_put(pdev);
 	/* A driver in user space is not asked, and the memory may be the kernel's */
 	if (pci->mappings)
 		unmap_mapping_range(pci->mappings, dev->config.start,
