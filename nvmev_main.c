@@ -722,7 +722,7 @@ static int nvmev_check_devices(void)
 			       dev->mem.text, block / SZ_1M);
 			return -EINVAL;
 		}
-		hotremove += dev->config.size;
+		hotremove += min(dev->config.size, U64_MAX - hotremove);
 	}
 	return hotremove ? nvmev_mem_check_free(memmap_size, hotremove) : 0;
 }

@@ -7,6 +7,7 @@
 #include <linux/log2.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -184,6 +185,8 @@ static void nvmev_stat_show_log2(struct seq_file *m, const char *name,
 	}
 }
 
+static DEFINE_MUTEX(nvmev_stat_readers);
+
 /**
  * nvmev_stat_show() - write the table of /proc/nvmev/stat
  * @dev: the device
@@ -213,6 +216,8 @@ int nvmev_stat_show(struct nvmev_dev *dev, struct seq_file *m)
 	for (w = 0; w < dev->config.nr_workers; w++)
 		unseen_max_ns = max(unseen_max_ns,
 				    READ_ONCE(dev->workers[w].unseen_max_ns));
+	/* However many read, the controller thread waits for one at most */
+	mutex_lock(&nvmev_stat_readers);
 	mutex_lock(&dev->queues_lock);
 	for (kind = 0; kind < NVMEV_KINDS; kind++) {
 		nvmev_stat_sum(dev, kind, &stats[kind]);
@@ -249,6 +254,7 @@ int nvmev_stat_show(struct nvmev_dev *dev, struct seq_file *m)
 		nvmev_stat_show_log2(m, name, &stats[0]);
 	}
 	mutex_unlock(&dev->queues_lock);
+	mutex_unlock(&nvmev_stat_readers);
 
 	kvfree(stats);
 	return 0;

@@ -448,6 +448,7 @@ static inline void spin_unlock(spinlock_t *lock)
 #define spin_lock_nested(l, n)	spin_lock(l)
 #define __acquires(l)
 #define __releases(l)
+#define DEFINE_MUTEX(m)		struct mutex m = { PTHREAD_MUTEX_INITIALIZER }
 #define mutex_init(m)		pthread_mutex_init(&(m)->lock, NULL)
 #define mutex_lock(m)		pthread_mutex_lock(&(m)->lock)
 #define mutex_unlock(m)		pthread_mutex_unlock(&(m)->lock)
